@@ -1,6 +1,6 @@
 """The part of a record that belongs to one person: the whole record, some fields, or nothing.
 
-A person's own records are left out: what they wrote, and what is about them alone (their time-out, the
+A person's own records are left out: their messages, and records about them alone (their time-out, the
 deletion or the pin of their message). In a record of another person, only the fields that name or repeat the
 person are blanked: the message that is replied to, who began the thread, who got a gift, who moderated. What
 other people say in their own words stays. So does the room, which is no person here even where it has a
@@ -32,13 +32,13 @@ class Who(Protocol):
     """The person, or the people, whose records are looked for: of the record's platform and room."""
 
     def has_id(self, id: str) -> bool:
-        """Whether the platform's id of a person, never ``""``, is theirs."""
+        """Whether this platform id, never ``""``, is one of these people's."""
 
     def has_name(self, name: str) -> bool:
-        """Whether a name in lower case, never ``""``, is theirs."""
+        """Whether this name in lower case, never ``""``, is one of these people's."""
 
     def has_message(self, id: str) -> bool:
-        """Whether the message of this id, never ``""``, is theirs."""
+        """Whether the message with this id, never ``""``, is one of these people's."""
 
 
 @dataclass(frozen=True, slots=True)

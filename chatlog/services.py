@@ -25,8 +25,8 @@ STOP_LIMIT = 0.5
 class StagedService(MultiService):
     """Stops its children one after another, the last added first. (MultiService stops all at once.)
 
-    It waits for each child at most ``child.stop_limit`` seconds, or ``STOP_LIMIT`` if the child has no
-    such attribute. When a child fails to stop, the others are stopped all the same.
+    It waits for each child at most ``child.stop_limit`` seconds, or ``STOP_LIMIT`` if the child has no such
+    attribute. When a child fails to stop, the others are stopped nevertheless.
     """
 
     _log = Logger()
@@ -93,7 +93,7 @@ class SuspendDetector:
     not be judged by how long it has been silent.
     """
 
-    #: A longer time between two ticks, in seconds, counts as a suspension. Reading what has arrived
+    #: A longer time between two ticks, in seconds, counts as a suspension. Reading the data that has arrived
     #: meanwhile gets ``READING`` seconds.
     LONGEST, READING = 5.0, 2.0
 

@@ -1,7 +1,7 @@
 """Signs digests, and checks who signed them: Ed25519 (RFC 8032).
 
-A private key is 64 hex digits, as of ``openssl rand -hex 32``, or what ``openssl genpkey -algorithm ed25519``
-writes. A public key is written ``ed25519:`` and 64 hex digits, so nobody mistakes one for the other.
+A private key is 64 hex digits, as of ``openssl rand -hex 32``, or the output of ``openssl genpkey -algorithm
+ed25519``. A public key is written ``ed25519:`` and 64 hex digits, so nobody mistakes one for the other.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Signer:
         return f"<Signer {self.name}>"
 
     def sign(self, purpose: str, digest: str) -> str:
-        """The signature of a digest, in hex; the same one every time. ``purpose`` says what the digest is of:
-        a signature for one purpose is none for another."""
+        """The signature of a digest, in hex; the same one every time. ``purpose`` names the kind of digest: a
+        signature for one purpose is not valid for another."""
         return self._key.sign(_statement(purpose, digest)).hex()
 
 

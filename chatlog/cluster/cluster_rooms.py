@@ -1,7 +1,7 @@
 """The list of rooms as users change it: any member of a cluster changes the list of all.
 
-The rooms of a member's own configuration come into the shared list as differences: what its file has gained
-or lost since it was applied last. So a member that starts with an old file changes nothing.
+The rooms of a member's own configuration come into the shared list as differences: the rooms that its file
+has gained or lost since it was applied last. So a member that starts with an old file changes nothing.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ClusterRooms:
         self._applying = False
 
     def load(self) -> None:
-        """Read what the earlier run left: the list, and what was recorded here."""
+        """Read the state of the earlier run: the list, and the slots that were recorded here."""
         self._configured.load()
         self._own.load()
         self._keeper.load(self._own.ours)

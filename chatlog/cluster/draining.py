@@ -40,7 +40,7 @@ class Draining:
         self._service = service
         self._spool = spool
         self._clock = clock
-        #: Seconds until the process ends all the same; 0.0: nothing is handed over.
+        #: Seconds until the process ends in any case; 0.0: no room is handed over.
         self.limit = limit
         self._end: Callable[[], object] | None = None
         self._until = 0.0

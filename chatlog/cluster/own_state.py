@@ -51,7 +51,7 @@ class OwnState:
         self._unsaved: dict[str, int] | None = None
 
     def load(self) -> None:
-        """Read what the earlier run left. An identity is made if there is none."""
+        """Read the state of the earlier run. An identity is made if there is none."""
         entry = self._read(self._file)
         self.ours = not entry or entry.get("cluster") == self._cluster
         if self.ours and isinstance(entry.get("identity"), str) and entry["identity"].isalnum():

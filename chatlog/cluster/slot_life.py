@@ -97,8 +97,7 @@ class SlotLife:
         return new
 
     def ready(self, slots: int) -> bool:
-        """The rooms of these slots are recorded as far as they can be. True if that changes what is
-        published."""
+        """The rooms of these slots are recorded as far as possible. True if the published slots change."""
         found = (self.starting | self._growing) & slots
         self.starting &= ~found
         self.held |= found
@@ -106,8 +105,8 @@ class SlotLife:
         return bool(found)
 
     def grows(self, slots: int) -> bool:
-        """Rooms came to these slots: no slot of them is published before ``ready`` names it again. True if
-        that changes what is published."""
+        """Rooms came to these slots: none of these slots is published before ``ready`` names it again. True
+        if the published slots change."""
         found = self.published & slots
         # They stay held: other members may have seen them published, so a second view is needed to drop them.
         self._growing |= self.held & slots
@@ -122,8 +121,8 @@ class SlotLife:
         self._fresh = self._confirmed
 
     def freeze(self) -> bool:
-        """The engine is silent: go on recording the slots that are recorded, and publish them. True if that
-        changes what is published."""
+        """The engine is silent: go on recording the slots that are recorded, and publish them. True if the
+        published slots change."""
         back = self.withdrawn | self.leaving
         self._leaving = ()
         self._hold(back)

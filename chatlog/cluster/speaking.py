@@ -56,7 +56,7 @@ class Speaker:
         return self._unwritten if late else ""
 
     async def say(self, line: Callable[[], Line]) -> Line:
-        """Write what ``line()`` returns when it is its turn. Returns it once it is confirmed. Raises
+        """Write the line that ``line()`` returns at its turn. Returns the line once it is confirmed. Raises
         EngineError; NameTaken also where another process of the same spool writes lines."""
         return await self._lock.run(lambda: Deferred.fromCoroutine(self._say(line())))
 

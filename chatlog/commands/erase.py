@@ -67,9 +67,10 @@ def erase(
     """Erase a person: their records, and what the records of others repeat of them.
 
     First they are put on the opt-out list, so that recorders write down no more of them; not with --id or
-    --until, which mean only what was. Objects are written again without them, the old ones are deleted, and
-    then everything is looked at again. It may be interrupted at any moment; the same command goes on. Without
-    PLATFORM/NAME, what an interrupted run wrote down is completed. Nobody can undo this: try --dry-run first.
+    --until, which concern only the past. Objects are written again without them, the old ones are deleted,
+    and then everything that has changed since is read again. It may be interrupted at any moment; the same
+    command goes on. Without PLATFORM/NAME, the requests of interrupted runs are completed. Nobody can undo
+    this: try --dry-run first.
 
     Exit status 0: done, 1: the request stays open, 2: could not look, 3: the store keeps old versions, or
     refuses to delete.

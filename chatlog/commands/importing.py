@@ -255,7 +255,7 @@ def summary(report: ImportReport, dry: bool) -> str:
 
 
 class _Problems:
-    """Reports what cannot be read; beyond the first problems only their number."""
+    """Reports files and lines that cannot be read; beyond the first problems only their number."""
 
     def __init__(self, make_room: Callable[[], object]) -> None:
         self._make_room = make_room

@@ -66,7 +66,7 @@ def check_online(
     return everything.addCallback(all)
 
 
-#: Starts a check. Fires with what happened, or fails.
+#: Starts a check. Fires with its result in words, or fails.
 Begin = Callable[[Steps], Deferred[str]]
 
 

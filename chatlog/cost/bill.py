@@ -118,7 +118,7 @@ def head_dollars(prices: Prices, heads: float) -> float:
 
 def storage_cost(prices: Prices, month: Month, number: int) -> float:
     """Dollars for the storage in the ``number``-th month, counted from 1: for everything from the months
-    before, and for half of what this month adds."""
+    before, and for half of this month's growth."""
     stored = month.stored * (number - 0.5) / prices.gb
     return billed(stored, prices.free_gb, prices.storage_unit) * prices.storage
 

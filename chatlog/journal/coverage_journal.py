@@ -91,7 +91,7 @@ class CoverageJournal(Service):
         self._before = (0.0, 0.0)
         self._changed_at = float("-inf")
 
-    # -- what happens to rooms ---------------------------------------------------------------------
+    # -- events of rooms ---------------------------------------------------------------------------
 
     def watch(self, pool: Pool) -> None:
         """Keep the journal of the rooms of ``pool`` too; there is one pool for each platform."""

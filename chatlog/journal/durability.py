@@ -10,8 +10,9 @@ from chatlog.timeline.timelines import Key
 
 
 class Durability:
-    """``until`` are two times of day: what arrived before the first is in files, what arrived before the
-    second is on the disk. ``interval`` is that of the flushes, in seconds. ``now`` is the clock's time."""
+    """``until`` are two times of day: records that arrived before the first are in files, those that arrived
+    before the second are on the disk. ``interval`` is that of the flushes, in seconds. ``now`` is the clock's
+    time."""
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
@@ -51,9 +52,9 @@ class Durability:
         self._complete = False
 
     def flushed(self, at: float, now: float, lag: float, recovered: bool) -> list[Key]:
-        """Everything that arrived before ``at`` is in files. All of it is on the disk except what was written
-        in the last ``lag`` seconds. ``recovered``: the records of the earlier run are on the disk too.
-        Returns the rooms whose gap records are safe now."""
+        """Everything that arrived before ``at`` is in files. All of it is on the disk except the lines that
+        were written in the last ``lag`` seconds. ``recovered``: the records of the earlier run are on the
+        disk too. Returns the rooms whose gap records are safe now."""
         if not self._complete:
             self._complete = True
             self._caught_up = now, self.until[1]

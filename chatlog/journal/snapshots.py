@@ -2,10 +2,10 @@
 
     {"alive": T, "durable": T, "boot": B, "since": T, "late": {..}, "rooms": [..], "links": [..], "all": true}
 
-``alive``: what arrived until then had been written. ``durable``: what arrived until then was on the disk.
-``late``: by platform, how many seconds late it arrived.
-``since``: when the period began; it stands in the first entry and in the first one of every period. ``boot``
-identifies the start of the machine. ``rooms`` and ``links`` hold what has changed, or, with ``all``, all:
+``alive``: records that arrived until then had been written. ``durable``: those until then were on the disk.
+``late``: by platform, how many seconds late the latest data arrived. ``since``: when the period began; it
+stands in the first entry and in the first one of every period. ``boot`` identifies the start of the machine.
+``rooms`` and ``links`` hold the changes, or, with ``all``, all of them:
 
     {"platform": P, "room": R, "recorded": T, "links": [..]}    acknowledged since T, on connections (below)
     {"platform": P, "room": R, "missing": T, "reason": W}       not recorded since T, because of W
@@ -14,7 +14,7 @@ identifies the start of the machine. ``rooms`` and ``links`` hold what has chang
     {"platform": P, "link": N}                                  it is idle no more
 
 A room may also have ``lost``, ``begun`` and ``heard``, see ``RoomSnapshot``. ``links`` are the connections
-that have the room: ``[[N, T], ..]`` with since when, or ``[N]`` where that does not matter. ``spans`` are the
+that have the room: ``[[N, T], ..]`` with since when, or ``[N]`` if that does not matter. ``spans`` are the
 intervals of connections that were lost a short while ago. ``holes`` are gaps without a gap record, which the
 earlier run could not write. ``closed`` are the gaps that ``lost`` counts, if the manifest's rows say when
 they were: ``[from, to, seconds]``. ``past`` is the row of the present period for the time before the room was

@@ -1,7 +1,7 @@
 """Rules that find the user, the text and the time in the payloads of Kick's events, one for each public
 event.
 
-The names, and the shapes of the payloads, are what public clients read in 2026; Kick documents none of it. An
+The names, and the shapes of the payloads, are those that public clients read in 2026; Kick documents none. An
 id or a time is used only if it is the event's own, and not that of the object in the payload (a goal has the
 same id in each of its updates).
 """

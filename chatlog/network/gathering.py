@@ -1,8 +1,8 @@
 """One read, one delivery: a protocol above TLS gets all data of one socket read in one piece.
 
 TLS delivers each TLS record by itself, and a server often sends each message in a record of its own. Work
-that should run once a read would then run once a message. So a protocol sits above TLS and keeps what TLS
-delivers until the wrapper below TLS (``pacing``) says that its read is finished. It keeps data no longer than
+that should run once a read would then run once a message. So a protocol sits above TLS and keeps the data of
+TLS until the wrapper below TLS (``pacing``) says that its read is finished. It keeps data no longer than
 that, and delivers everything before the end of the connection. Without such a wrapper, data is delivered at
 once.
 """

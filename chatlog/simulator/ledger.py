@@ -126,7 +126,7 @@ class Ledger:
                 yield connection
 
     def forget(self) -> bytearray:
-        """Nothing was found yet. Returns what was found before."""
+        """Mark all events as not found. Returns the marks of before."""
         before, self.seen = self.seen, bytearray(len(self.seen))
         self._late.clear()
         return before

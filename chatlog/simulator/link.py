@@ -137,7 +137,7 @@ class Link:
     # -- Faults
 
     def cut(self) -> None:
-        """Reset the connection; what the peer has not read is lost."""
+        """Reset the connection; data that the peer has not read is lost."""
         now = self._traffic.milliseconds()
         self._cut = self.dead = True
         self._traffic.oracle.note("cut", self.number, now, now - IN_FLIGHT)

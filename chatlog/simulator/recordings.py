@@ -33,8 +33,8 @@ class Recording:
     unfinished: bool = False
 
     def lines(self) -> Iterator[bytes]:
-        """Its lines, without their ends. A last line without an end is given only if the file is
-        finished. Raises OSError, EOFError or zstandard.ZstdError for what cannot be unpacked."""
+        """Its lines, without their ends. A last line without an end is given only if the file is finished.
+        Raises OSError, EOFError or zstandard.ZstdError for data that cannot be unpacked."""
         with self.opener() as raw, _unpacked(raw, self.where) as file:
             for line in file:
                 if line.endswith(b"\n"):

@@ -5,7 +5,7 @@
 
 A line is a CRC-32 of the rest as eight hexadecimal digits, the number of the line, and an entry. The CRC
 shows a line that is not whole, and a gap in the numbers shows a line that is missing: when the machine dies,
-the disk may lose any part of what was not forced to it and keep what was written later.
+the disk may lose any data that was not forced to it, and keep later data.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def version_of(line: bytes) -> int:
 
 
 def encode(number: int, entry: object) -> bytes:
-    """The line of an entry, its end included. Raises what ``to_line_exactly`` raises."""
+    """The line of an entry, its end included. Raises the errors of ``to_line_exactly``."""
     body = b"%d %b" % (number, to_line_exactly(entry))
     return b"%08x %b" % (crc32(body[:-1]), body)
 

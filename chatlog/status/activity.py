@@ -1,7 +1,7 @@
 """Counts the messages of every room: in each minute of the last hour, and today.
 
-Nothing is done per message: the rooms count what is written to their files anyway, and once a minute
-the differences are taken.
+Nothing is done per message: the rooms count the records in their files anyway, and once a minute the
+differences are computed.
 """
 
 from __future__ import annotations

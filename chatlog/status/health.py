@@ -3,7 +3,7 @@
     verdict = alive(found)        # ok, failing: [(part, reason)], status 200 or 503, body
 
 Alive means that this process can do its work; when it is not, a new start may help. Ready means that every
-room is recorded and that what is recorded arrives in the store; the remedy may lie outside of the process.
+room is recorded and that the recordings arrive in the store; the remedy may lie outside of the process.
 """
 
 from __future__ import annotations

@@ -240,8 +240,8 @@ class RoomTimeline:
             yield start, until
 
     def absences(self, since: float, until: float) -> Iterator[tuple[float, float]]:
-        """When the room counts as missing between the two times, in order: what ``spans`` leaves of the time
-        in which it was to be recorded."""
+        """When the room counts as missing between the two times, in order: the times in which it was to be
+        recorded, without ``spans``."""
         start = max(since, self.wanted if self.since is None else self.first or since)
         for recorded_from, recorded_until in self.spans(since, until):
             if start < recorded_from:

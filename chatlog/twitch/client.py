@@ -46,7 +46,7 @@ REFUSALS = frozenset(
 
 
 class TwitchProtocol(ChatProtocol, Protocol):
-    """A connection. ``nick`` is what the server calls us, ``number`` that of the owner.
+    """A connection. ``nick`` is our name at the server, ``number`` the number of the owner.
 
     A room is acknowledged by the echo of our own JOIN or by its ROOMSTATE; a NOTICE with one of REFUSALS
     refuses it; a room that does not exist is met with silence. (dev.twitch.tv/docs/chat/irc)

@@ -243,7 +243,7 @@ def unparsed_record(
 
 
 def channel_of(line: bytes) -> str:
-    """The channel that a line names, the head of an overlong one included; ``""`` where none is found."""
+    """The channel that a line names, the head of an overlong one included; ``""`` if none is found."""
     try:
         return irc.parse(bytes(line)).channel
     except irc.ParseError:

@@ -32,8 +32,8 @@ class Bundles(Protocol):
 
 
 class Gathering:
-    """Hands files to ``turns``: each by itself or, with an ``interval`` in seconds, bundles of what was added
-    in that time. ``changed()`` is called when ``turns`` has more files."""
+    """Hands files to ``turns``: each by itself or, with an ``interval`` in seconds, bundles of the files that
+    were added in that time. ``changed()`` is called when ``turns`` has more files."""
 
     _log = Logger()
 

@@ -113,7 +113,7 @@ class ReplacedRow(NamedTuple):
 
 
 class DoneRow(NamedTuple):
-    """An erasure is done: a scan of the whole archive found nothing that is left."""
+    """An erasure is done: a second scan found nothing that is left."""
 
     request: str
     at: str

@@ -81,7 +81,8 @@ class StoredJournal:
             self.append(*rows)
 
     def open(self) -> float | None:
-        """Read what an earlier run left. Returns when the present period began, None if that is not known."""
+        """Read the state of an earlier run. Returns when the present period began, None if that is not
+        known."""
         with self._lock:
             self._open()
         self._file.reserve_space()
