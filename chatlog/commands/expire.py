@@ -39,7 +39,7 @@ def expire(path: str, dry_run: bool, yes: bool, by_itself: bool) -> None:
     """Delete what is older than archive.keep says, in the archive that the configuration names.
 
     What would go is shown first. Everything that goes is written down in the archive, so that chatlog verify
-    can tell it from what is missing. It may be interrupted; the next run goes on.
+    does not report it as missing. It may be interrupted; the next run goes on.
 
     Exit status 0: done, or there was nothing to do, 1: something could not be deleted, 2: it cannot be done.
     """

@@ -58,7 +58,7 @@ def justlog(directory: str, dry_run: bool, path: str, archive: str | None, utc: 
     """The directory of justlog's logs: files of channels and of people, .txt and .txt.gz."""
     from chatlog.importing import directories
 
-    _run(lambda maker, tell: directories.justlog(directory, maker), dry_run, path, archive)
+    _run(lambda maker, notify: directories.justlog(directory, maker), dry_run, path, archive)
 
 
 @import_.command()
@@ -114,7 +114,9 @@ def overrustle(
     from chatlog.importing import directories
 
     platform, channel = _parsed(room)
-    _run(lambda maker, tell: directories.overrustle(files, maker, platform, channel), dry_run, path, archive)
+    _run(
+        lambda maker, notify: directories.overrustle(files, maker, platform, channel), dry_run, path, archive
+    )
 
 
 @import_.command()
@@ -130,7 +132,7 @@ def jsonl(
     from chatlog.importing import directories
 
     platform, channel = _parsed(room)
-    _run(lambda maker, tell: directories.jsonl(files, maker, platform, channel), dry_run, path, archive)
+    _run(lambda maker, notify: directories.jsonl(files, maker, platform, channel), dry_run, path, archive)
 
 
 def _parsed(room: str | None) -> tuple[str, str]:
@@ -179,13 +181,13 @@ def _run(
         signer_of(settings.archive.signing_key),
     )
 
-    def tell(text: str) -> None:
+    def notify(text: str) -> None:
         progress.clear()
         click.secho(printable(text), fg="yellow", err=True)
 
     with _report_at_end(progress, report, dry):
         try:
-            found = units(Maker(rfc3339(round(began * 1000))), tell)
+            found = units(Maker(rfc3339(round(began * 1000))), notify)
             importer.run(without(found, _opted_out(settings, opened)), report)
         except SourceError as error:
             progress.clear()

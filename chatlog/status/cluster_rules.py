@@ -98,7 +98,7 @@ def _lost(cluster: Facts) -> Iterator[Condition]:
         "without having handed over; the others record its rooms, but what it had not uploaded is on its "
         "disk alone",
         "Start it again with its disk. If that is lost, so is what it had not uploaded: gap records do not "
-        "tell of it, chatlog verify does.",
+        "show that, chatlog verify does.",
         since=min(each["at"] for each in lost),
         count=len(lost),
         brief=f"{names} {'is' if len(lost) == 1 else 'are'} gone",
