@@ -51,7 +51,8 @@ class Range:
 class Judgement:
     """The result. ``lost`` events were delivered and are in no file; ``excused`` ones are lost as expected;
     ``undelivered`` ones could not be delivered. ``hidden`` are events of these three without a gap record.
-    ``copies``: records that another instance has as well."""
+    ``copies``: records that another instance has as well. ``doubled_after``: for each of the ``doubled``
+    records that has no id, how many milliseconds after its event it was made."""
 
     sent: int = 0
     recorded: int = 0
@@ -72,6 +73,7 @@ class Judgement:
     types: Counter[str] = field(default_factory=Counter)
     missing: list[Range] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
+    doubled_after: list[int] = field(default_factory=list)
     files: int = 0
 
     def good(self, gaps: bool = False, any_order: bool = False) -> bool:
@@ -168,6 +170,8 @@ def _judge_line(
     if number is None:
         if why == "doubled":
             found.doubled += 1
+            if not record["id"]:
+                found.doubled_after.append(ledger.age(record) or 0)
         elif copies and record["channel"].startswith("_") and _is_stray(ledger, record):
             # The event came in a room that was left already, so its record is with those of no room.
             found.copies += 1

@@ -159,6 +159,11 @@ class Ledger:
             near = [n for n in left if abs(self.at[n] - sent) <= ON_THE_WAY]
             near = near or [n for n in left if abs(self.at[n] - received) <= ON_THE_WAY]
             near = near or [min(left, key=lambda n: abs(self.at[n] - received))]
+            is_later = all(self.at[n] > received + ON_THE_WAY for n in near)
+            # With a clock that is behind, every record seems to be made before its event was sent.
+            if is_later and self._late.get(room, 0) > -ON_THE_WAY and self.age(record) is not None:
+                # The event of which this is a copy has its record.
+                return None, "doubled"
             number = next((n for n in near if n > last and not self.flags[n] & DEAD), near[0])
         self.seen[number] = 1
         return number, ""
@@ -166,6 +171,14 @@ class Ledger:
     def knows(self, platform: str, id: str) -> bool:
         """Whether an event with this id was sent in some room of a platform."""
         return any(hash((*room, id)) in self._by_id for room in self.room_names if room[0] == platform)
+
+    def age(self, record: dict[str, Any]) -> int | None:
+        """How many milliseconds before a record without an id was made the latest event was sent that looks
+        like it; None if none was."""
+        room = (record["platform"], "" if record["type"] == "unparsed" else record["channel"])
+        received = _milliseconds(record["received"])
+        found = self._by_key.get(hash((*room, record_key(record).decode())), [])
+        return min((age for n in found if (age := received - self.at[n]) >= -ON_THE_WAY), default=None)
 
     def difference(self, number: int, record: dict[str, Any]) -> str:
         """The first key in which a record differs from its event: ``message``, ``type``, ``timestamp`` or

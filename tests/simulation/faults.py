@@ -170,7 +170,6 @@ class Faults:
         if wires and self._quiet:
             seconds = self._chance.choice((3.0, 20.0, 60.0, 400.0)) * self._between(0.5, 1.5)
             self._chance.choice(wires).stalled_until = self._world.timeline.now + seconds
-            self._world.stalls += 1
             self._late_until = max(self._late_until, self._world.timeline.now + max(seconds, 42.0) + 3.0)
 
     def _half_open(self) -> None:

@@ -25,6 +25,7 @@ from chatlog.config.settings import (
 from chatlog.daemon import Daemon
 from chatlog.environment import Environment
 from chatlog.naming import parse_name
+from chatlog.rooms.duplicates import WITHOUT_ID_WINDOW
 from chatlog.simulator.judgement import Excuses, Judgement, Range, judge
 from chatlog.simulator.kick import KickRules, SimulatedKick
 from chatlog.simulator.kick_chat import KickChat
@@ -130,8 +131,6 @@ class World:
         #: Since when not everything can be written, if that is so, and when that was before.
         self.full_since: float | None = None
         self.full: list[tuple[int, int]] = []
-        #: How often a connection stood still for a while.
-        self.stalls = 0
         #: Since when a process that is gone may have left something that no sync has covered.
         self._unsafe_since: float | None = None
         self._ended = False
@@ -330,7 +329,8 @@ class World:
         outcome = Outcome(judge(ledger, recordings, Excuses(tuple(self.windows))), digest.hexdigest())
         outcome.left = left
         if self.settings.platforms["twitch"].lanes > 1:
-            outcome.late_copies = min(outcome.judgement.doubled, self.stalls)
+            late = [age for age in outcome.judgement.doubled_after if age > 1000 * WITHOUT_ID_WINDOW]
+            outcome.late_copies = len(late)
         self._sort(outcome)
         outcome.said_dropped = sum(self._dropped(recording) for recording in recordings)
         return outcome

@@ -82,6 +82,22 @@ class JudgeTests(SynchronousTestCase):
         status, found = self.judge(case.write())
         self.assertEqual((status, self.faults(found)), (0, {}))
 
+    def test_late_copy(self) -> None:
+        """A copy of an event without an id is never taken for an event that looks the same and is sent later;
+        and it is said how late the copy is. A clock that is behind makes no copies."""
+        case = self.case("alpha")
+        for n in range(20, 320):
+            case.send("alpha", f"text {n}", id=f"alpha-{n}")
+        case.send("alpha", "", type="room", details={"slow": "5"})
+        copy = case.records["alpha"][21] | {"received": rfc3339(MS + 2200 + 25_000)}
+        case.records["alpha"].insert(280, copy)
+        _, found = self.judge(case.write())
+        self.assertEqual((self.faults(found), found["doubled_after"]), ({"doubled": 1}, [25_000]))
+        behind = self.case("alpha")
+        for n, entry in enumerate(behind.records["alpha"], 1):
+            entry["received"] = rfc3339(MS + n * 100 - 3_600_000)
+        self.assertEqual(self.faults(self.judge(behind.write())[1]), {})
+
     def test_halves_of_pairs(self) -> None:
         """A record of an earlier version, which kept half of a surrogate pair, is as it was sent; a record
         with another text is not."""
