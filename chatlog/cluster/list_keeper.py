@@ -92,7 +92,7 @@ class ListKeeper:
         difference = self._shared.take(found.version, new)
         if new:
             self._journal.append(*(_shown(*each) for each in new.items()))
-            self._journal.look_after(settled=True)
+            self._journal.maintain(settled=True)
         self._changed(difference)
 
     def change(self, edits: Mapping[Key, Channel | None], patient: bool = False) -> Deferred[bool]:

@@ -272,7 +272,7 @@ class CoverageJournal(Service):
         self._due.clear()
         self._all_due = False
         self._period = self._timelines.period
-        self._journal.look_after(settled=self._before[1] - self._changed_at > _SETTLED)
+        self._journal.maintain(settled=self._before[1] - self._changed_at > _SETTLED)
         if not self.running:
             self._journal.close()
 

@@ -76,7 +76,7 @@ class Journal:
             self._meanwhile += entries
         return True
 
-    def look_after(self, settled: bool) -> None:
+    def maintain(self, settled: bool) -> None:
         """Begin to write the file anew if it is too long, or to force it to the disk if that is due. A new
         file holds only the present; so a file that is a little too long waits until it is ``settled``:
         nothing of importance changed in the last seconds."""
@@ -97,7 +97,7 @@ class Journal:
         done.addCallbacks(self._job_succeeded, self._job_failed).addBoth(self._job_ended)
 
     def write_anew(self) -> None:
-        """Write the file anew at the next ``look_after``."""
+        """Write the file anew at the next ``maintain``."""
         self._most = -1
 
     def close(self) -> None:

@@ -100,7 +100,7 @@ class DeferredGaps:
             for number in done:
                 del self._waiting[number]
             self._note({"done": done})
-        self._journal.look_after(settled=True)
+        self._journal.maintain(settled=True)
         if last:
             self._journal.close()
 

@@ -257,10 +257,10 @@ class BundleShipment:
             if packed.suffix != SUFFIX:
                 apart.append(name)
                 continue
-            told = packed.contents
+            found = packed.contents
             place = data.tell(), len(packed.data), packed.sha256
             key = parse_name(name).key(suffix=SUFFIX)
-            inside.append(Inside(key, *place, told.lines, told.first, told.last))
+            inside.append(Inside(key, *place, found.lines, found.first, found.last))
             data.write(packed.data)
         if apart or gone:
             raise _Unfit(apart, gone)

@@ -77,7 +77,7 @@ class Manifest(Service):
         self._ask = ask
         self._ask_at = 0.0
         self._timer: IDelayedCall | None = None
-        self._taken_up = False
+        self._resumed = False
         self._unpublished = False
         # The head row and the room rows of a period that has ended, until its manifest is on the disk.
         self._ending: tuple[HeadRow, list[RoomRow]] | None = None
@@ -121,8 +121,8 @@ class Manifest(Service):
         run = self._threads.run
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
-        if not self._taken_up:
-            await self._take_up(run)
+        if not self._resumed:
+            await self._resume(run)
         if self._ending is not None:
             await self._end(self._ending[0].until, run)
         await self._end(round(self._wall(), 3), run, closed=True)
@@ -141,14 +141,14 @@ class Manifest(Service):
     async def _work(self, run: Run) -> None:
         """Write the manifests that are due, and check again later."""
         try:
-            if not self._taken_up:
-                await self._take_up(run)
+            if not self._resumed:
+                await self._resume(run)
             if self._unpublished:
                 await self._publish(run)
             now = round(self._wall(), 3)
             if self._ending is not None or is_over(self._timelines.period, now):
                 await self._end(now, run)
-            self._look_back()
+            self._ask_for_previous()
             if self._trouble:
                 self._trouble = ""
                 self._log.info("manifests are written again")
@@ -165,7 +165,7 @@ class Manifest(Service):
 
     # -- the chain -----------------------------------------------------------------------------------
 
-    def _look_back(self) -> None:
+    def _ask_for_previous(self) -> None:
         """Ask the store which manifest the next one follows, if nothing else shows it."""
         now = self._clock.seconds()
         if self._ask is None or self._journal.is_linked or now < self._ask_at:
@@ -180,7 +180,7 @@ class Manifest(Service):
 
     # -- the end of an hour --------------------------------------------------------------------------
 
-    async def _take_up(self, run: Run) -> None:
+    async def _resume(self, run: Run) -> None:
         if self._ending is not None:
             # An earlier attempt came this far. Its manifest may be complete already: it must not be published
             # and then written again.
@@ -193,7 +193,7 @@ class Manifest(Service):
             self._timelines.start_period(since)
         for until in ends(self._timelines.period, self._wall()):
             await self._end(until, run)
-        self._taken_up = True
+        self._resumed = True
 
     async def _end(self, until: float, run: Run, closed: bool = False) -> None:
         """End the present period, or the one whose end failed before. ``closed``: it is the last."""

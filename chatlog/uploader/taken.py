@@ -36,7 +36,7 @@ class Taken:
         self._hours: dict[str, tuple[set[str], set[str]]] = {}
         # By day (the folder of its objects), whether the store has single objects.
         self._own: dict[str, bool] = {}
-        self._told = False
+        self._reported = False
 
     def put(self, key: str, names: Iterable[FileName]) -> None:
         """This process has put the bundle itself, with these names."""
@@ -84,8 +84,8 @@ class Taken:
             if error.kind in (TRANSIENT, CLOCK):
                 raise
             # Recording needs no permission to list. Without it, taken names are not noticed.
-            if not self._told:
-                self._told = True
+            if not self._reported:
+                self._reported = True
                 self._log.warn(
                     "bundles cannot be listed, so that a name that another recorder has used is not noticed: "
                     "{error}",

@@ -76,19 +76,19 @@ class JournalTests(SynchronousTestCase):
     def test_when_it_is_synced(self) -> None:
         """It is forced to the disk when something was appended, once an interval, and not twice at a time."""
         self.begin()
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.assertEqual(self.threads.pump(), 0)
         self.journal.append(1)
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.journal.append(2)
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.assertEqual(self.threads.pump(), 1)
         self.clock.advance(0.9)
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.assertEqual(self.threads.pump(), 0)
         self.clock.advance(0.1)
         for expected in (1, 0):
-            self.journal.look_after(True)
+            self.journal.maintain(True)
             self.assertEqual(self.threads.pump(), expected)
             self.clock.advance(1.0)
 
@@ -98,7 +98,7 @@ class JournalTests(SynchronousTestCase):
         journal.begin(tuple, bool)
         for _ in range(2):
             journal.append(1)
-            journal.look_after(True)
+            journal.maintain(True)
             self.assertEqual(self.threads.pump(), 1)
             self.clock.advance(1.0)
 
@@ -109,13 +109,13 @@ class JournalTests(SynchronousTestCase):
         self.journal.append("lost")
         with capturedLogs() as events:
             self.broken = "sync"
-            self.journal.look_after(True)
+            self.journal.maintain(True)
             self.threads.pump()
             self.broken = ""
             self.journal.append("lost too")
             self.assertEqual(self.said(events), [f"{PATH} cannot be written"])
             self.whole = ["anew"]
-            self.journal.look_after(False)
+            self.journal.maintain(False)
             self.threads.pump()
             self.journal.append("after")
         self.assertEqual(self.said(events), [f"{PATH} cannot be written", f"{PATH} is written again"])
@@ -126,7 +126,7 @@ class JournalTests(SynchronousTestCase):
         self.begin()
         self.journal.write_anew()
         self.broken = "rename"
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.journal.append("meanwhile")
         self.threads.pump()
         self.broken = ""
@@ -135,7 +135,7 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(self.read(), ["whole", "meanwhile", "more"])
         renamed = self.calls.count("rename")
         self.clock.advance(1.0)
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.threads.pump()
         self.assertEqual(self.calls.count("rename"), renamed)
 
@@ -145,7 +145,7 @@ class JournalTests(SynchronousTestCase):
         self.journal.append("before")
         self.whole = ["anew"]
         self.journal.write_anew()
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.broken = "size"
         self.threads.pump()
         self.broken = ""
@@ -158,7 +158,7 @@ class JournalTests(SynchronousTestCase):
         self.begin()
         for size, expected in ((0.5 * LARGEST, 2), (0.2 * LARGEST, 1)):
             self.journal.append("y" * round(size))
-            self.journal.look_after(True)
+            self.journal.maintain(True)
             self.threads.pump()
             self.assertEqual(len(self.read()), expected)
             self.clock.advance(1.0)
@@ -173,7 +173,7 @@ class JournalTests(SynchronousTestCase):
         ):
             self.begin()
             self.journal.append("x" * size)
-            self.journal.look_after(settled)
+            self.journal.maintain(settled)
             self.journal.append("meanwhile")
             self.threads.pump()
             self.assertEqual(self.read() == ["whole", "meanwhile"], expected, (size, settled))
@@ -184,13 +184,13 @@ class JournalTests(SynchronousTestCase):
         more."""
         self.begin()
         self.journal.append(1)
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.journal.close()
         self.assertTrue(self.journal.append(2))
         self.threads.pump()
         self.assertEqual(self.files.fds, {})
         self.clock.advance(5.0)
-        self.journal.look_after(True)
+        self.journal.maintain(True)
         self.assertEqual((self.threads.pump(), self.read()), (0, ["whole", 1, 2]))
         self.begin()
         self.journal.close()
