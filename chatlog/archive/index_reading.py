@@ -212,7 +212,7 @@ class SetReader:
         return rows, str(metadata[SOURCES_KEY])
 
     def days(self, term: Term, sources: str) -> Days:
-        """The rooms' days with what is looked for."""
+        """The days of rooms that meet a term."""
         if isinstance(term, People):
             return self._of_people(term, sources)
         return self._of_words(term, sources)

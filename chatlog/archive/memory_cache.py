@@ -1,4 +1,4 @@
-"""Keeps what was looked up, up to a size."""
+"""Keeps values that were looked up, up to a size."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Narrowing:
         self._files: dict[tuple[int, str], dict[str, IndexedFile]] = {}
 
     def look_ahead(self, since: float, until: float) -> None:
-        """Begin to look up what is needed for a time, while something else is done."""
+        """Begin to look up the months of a time, in other threads."""
         first, last = (utc_minute(max(0.0, min(at, LAST))) for at in (since - DAY, until))
         months = self._index.months_ahead(f"{first[:4]}-{first[4:6]}", f"{last[:4]}-{last[4:6]}", self._terms)
         if months:

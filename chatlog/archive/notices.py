@@ -1,5 +1,5 @@
-"""The words for what is missing: those by which an archive server says it in a log and an import of that log
-recognises it (docs/http.md), and those for a file that could not be read."""
+"""The words for gaps and unread files: those that an archive server writes into a log, so that an import of
+that log recognises them (docs/http.md), and those for a file that could not be read."""
 
 from __future__ import annotations
 

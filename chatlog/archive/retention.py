@@ -1,5 +1,5 @@
 """How long the records of a room are kept (``archive.keep``): a room's own time, else that of its platform,
-else the default, and forever where nothing is said."""
+else the default; for ever if none is given."""
 
 from __future__ import annotations
 

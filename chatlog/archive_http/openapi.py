@@ -124,7 +124,7 @@ _FILTER = (
     _query("regex", "1: q is a pattern in RE2's syntax"),
     _query("user", "names, or id:1234; several with commas"),
     _query("type", "kinds of records, with commas"),
-    _query("badge", "of whoever wrote it: moderator, subscriber/12"),
+    _query("badge", "of the author: moderator, subscriber/12"),
     _query("without", "a badge that they do not have"),
     _query("id", "ids of records, with commas"),
 )

@@ -67,8 +67,8 @@ class Overview:
                 "platform": room[0],
                 "name": room[1],
                 "days": [
-                    _figures(books[day].get(room) or fresh.get((room, day)) or nobody.get(day))
-                    for nobody in (_unrecorded(room, named, books, room in recent),)
+                    _figures(books[day].get(room) or fresh.get((room, day)) or unrecorded.get(day))
+                    for unrecorded in (_unrecorded(room, named, books, room in recent),)
                     for day in days
                 ],
             }

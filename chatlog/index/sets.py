@@ -5,11 +5,11 @@
     index/names/2025-12.parquet    username, user_id                                       by name
     index/words/2025-12.parquet    word, units                                             by word
 
-A room's day is what is in the files that were begun on it. ``listing`` is a digest of their names and sizes,
-and ``known`` the facts of all of them together: so a search leaves out most days without checking each file.
-``days`` are bits: ``1 << 29`` is the 29th. A unit is a room's day as a number: 32 times the place of the room
-in the list of rooms, which is in the metadata of the words, plus the day. The four objects of a set have one
-digest in common.
+A room's day has the records of the files that were begun on it. ``listing`` is a digest of their names and
+sizes, and ``known`` the facts of all of them together: so a search leaves out most days without checking each
+file. ``days`` are bits: ``1 << 29`` is the 29th. A unit is a room's day as a number: 32 times the place of
+the room in the list of rooms, which is in the metadata of the words, plus the day. The four objects of a set
+have one digest in common.
 """
 
 from __future__ import annotations

@@ -35,11 +35,11 @@ class Answer(NamedTuple):
     of_all: bool = False
 
 
-_KEYS = "look at the access key and its secret"
+_KEYS = "check the access key and its secret"
 _RIGHTS = (
     "the key needs s3:PutObject, s3:GetObject and s3:ListBucket on the bucket (s3:DeleteObject is optional)"
 )
-_ACCOUNT = "look at the account with the store: a bill, a block or a limit"
+_ACCOUNT = "check the account with the store: a bill, a block or a limit"
 _ROOM = "make room in the store, or raise its quota"
 _LARGE = (
     "raise the limit of the store or of the proxy in front of it; files to come are smaller with a smaller "
@@ -160,7 +160,7 @@ _BY_CODE: tuple[tuple[Answer, str], ...] = (
         "TooManyObjects NoSpaceLeft",
     ),
     (
-        Answer(REFUSED, "look at the key with which the bucket is encrypted"),
+        Answer(REFUSED, "check the key with which the bucket is encrypted"),
         "KMS.DisabledException KMS.NotFoundException KMS.KMSInvalidStateException KMSKeyNotFound "
         "KMSNotConfigured KMS.InvalidKeyUsageException XMinioKMSKeyNotFound KMSKeyDisabled cmekDisabled "
         "KeyVaultAccessTokenCannotBeAcquired",
@@ -251,7 +251,7 @@ _BY_FORM: tuple[tuple[str, Answer], ...] = (
         Answer(MISCONFIGURED, _BUCKET, True),
     ),
     (r"token_?\w*expired|expired_?\w*token|credentials?_?\w*expired", Answer(REFUSED, _EXPIRED, True)),
-    (r"kms|cmek", Answer(REFUSED, "look at the key with which the bucket is encrypted")),
+    (r"kms|cmek", Answer(REFUSED, "check the key with which the bucket is encrypted")),
 )
 
 #: The meaning of a status without a code, or with an unknown one.

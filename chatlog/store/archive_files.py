@@ -31,7 +31,7 @@ class ArchiveFiles(OsFiles):
         return unmounted(os.path.realpath(directory), read_mounts(), read_mounts(FSTAB))
 
     def rename_new(self, old: str, new: str) -> None:
-        """Rename within a file system. Raises FileExistsError if ``new`` exists, and leaves it as it is. If
+        """Rename within a file system. Raises FileExistsError if ``new`` exists, and leaves it unchanged. If
         the file system has no call that guarantees that, ``new`` is checked before the rename."""
         if os.path.lexists(new):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)

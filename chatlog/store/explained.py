@@ -25,7 +25,7 @@ _KIND = re.compile(r"kind: (Connect|Timeout|Request|Decode|Interrupted|Unknown)"
 #: Amazon's metadata services, which the library asks for credentials when it has no others.
 _ROLES = ("//169.254.169.254/", "//169.254.170.2/", "//169.254.170.23/")
 _FLAW = re.compile(r"InvalidCertificate\(\s*(\w{1,60})")
-_AUTHORITY = "name the file with its authority in SSL_CERT_FILE, or look at this machine's clock"
+_AUTHORITY = "name the file with its authority in SSL_CERT_FILE, or check this machine's clock"
 _ELSEWHERE = "correct s3.endpoint and s3.region; the store's page of the bucket shows both"
 _IN_FRONT = "what is in front of the store, a proxy or a firewall, refuses this; let it pass there"
 _NO_CREDENTIALS = (

@@ -140,7 +140,7 @@ class Requests:
             return None
         except PermissionDeniedError as error:
             refusal = self._error(error)
-            text = f"{refusal}: {key} may not be looked at; s3:GetObject and s3:ListBucket are needed"
+            text = f"{refusal}: {key} may not be read; s3:GetObject and s3:ListBucket are needed"
             raise StoreError(text, refusal.kind, refusal.code, refusal.remedy, refusal.of_all) from None
         except _ERRORS as error:
             if not is_odd(error):

@@ -17,10 +17,10 @@ FRESH = 10.0
 
 
 class Hidden:
-    """The list as ``read()`` reads it, with why its key cannot be used (``""`` if it can). It is read at
-    first use, and again once it is older than FRESH. While the store does not answer, the last list stays in
-    force. If the list is ``strict``, nothing is shown while its people cannot be recognised. May be used by
-    several threads."""
+    """The list. ``read()`` returns it, and why its key cannot be used (``""`` if it can). It is read at first
+    use, and again once it is older than FRESH. While the store does not answer, the last list stays in force.
+    If the list is ``strict``, nothing is shown while its people cannot be recognised. May be used by several
+    threads."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from chatlog.suppression.suppressions import OptedOutPeople, Suppressions
 
 _USER_ID, _USERNAME = b'"user_id":"', b'"username":"'
 _TYPE = b'","type":"'
-#: The types of chat messages, and what their details have if they may name a person beside the author.
+#: The types of chat messages; below, what their details have in them if they may name another person.
 _CHAT = (b'","type":"message","id":"', b'","type":"action","id":"')
 _RAW, _SENDER, _REPLY, _THREAD = b'"raw', b'"original_sender"', b'"reply-', b'"reply-thread-'
 _ANSWERED = re.compile(rb'"reply-(thread-)?parent-user-id":"([^"\\]+)"')

@@ -1,1 +1,2 @@
-"""What is done to an archive afterwards: no part of the recorder."""
+"""Maintenance of an archive after recording: bundles, expiry, erasure, Parquet, indexes. No part of the
+recorder."""

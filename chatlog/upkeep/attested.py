@@ -1,4 +1,5 @@
-"""Finds what the manifests say of objects: their digests, their lines, and the time of their last record."""
+"""Finds the rows of objects in the manifests: their digests, their lines, and the time of their last
+record."""
 
 from __future__ import annotations
 
@@ -33,14 +34,14 @@ class Attested:
         self._new: dict[str, ObjectRow] | None = None
 
     def rows(self, keys: Iterable[str], day: str) -> dict[str, ObjectRow]:
-        """The rows of these objects of a day, of those that a manifest names."""
+        """The rows of these objects of a day, without objects that no manifest names."""
         wanted = set(keys)
         found: dict[str, ObjectRow] = {}
         for back in range(_LATER + 1):
             if not wanted:
                 return found
             if back == 2:
-                # Objects that were written in place of others are named elsewhere.
+                # Objects that replaced others in an erasure are named in other manifests.
                 self._take(found, wanted, self._rewritten())
             later = date.fromisoformat(day) + timedelta(days=back)
             self._take(found, wanted, self._of_day(later.isoformat()))

@@ -1,4 +1,4 @@
-"""What an erasure has to know of a recorder on this machine."""
+"""The interface between an erasure and a recorder on this machine."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ class Beside(Protocol):
     """The files of a recorder on this machine that are not in the store yet."""
 
     def busy(self) -> set[FileName]:
-        """Those that are there: their objects are left alone, for the recorder may store them again."""
+        """The names of these files: their objects are left alone, for the recorder may store them again."""
 
     def before(self, search: PersonSearch) -> None:
-        """The person is known: erase them from the files, if no recorder is at work on them."""
+        """Call this once the person is known: erases the person from the files, unless a recorder works on
+        them."""
 
     def after(self, search: PersonSearch) -> bool:
-        """Nothing is left in the store. Whether files may have been stored since it was looked at, so that it
-        is to be looked at again."""
+        """Call this once nothing is left in the store. Returns whether files may have been stored since it
+        was searched, so that it has to be searched again."""
 
 
 class NoRecorder:

@@ -2,7 +2,7 @@
 
 In steps, each of which may be the last before the process is killed:
 
-1. the objects are read and compared with what the manifests say of them;
+1. the objects are read and compared with their rows in the manifests;
 2. the bundle is put and read back (``bundle_put``);
 3. rows ``bundled`` are written in a manifest of their own (``ledger``);
 4. the objects are deleted.
@@ -10,8 +10,8 @@ In steps, each of which may be the last before the process is killed:
 Until then every object is there twice, which readers know. The next run finds the bundle, proves it again,
 and goes on with step 3. A bundle that is damaged, while all its objects are still there, is put again.
 
-Objects that a recorder stored in a bundle of several rooms go the same way. Such a bundle is deleted once
-everything in it is in bundles of rooms.
+Objects that a recorder stored in a bundle of several rooms are moved in the same way. Such a bundle is
+deleted once everything in it is in bundles of rooms.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from chatlog.uploader.manifest_rows import BundledRow, ObjectRow
 Room = tuple[str, str]
 
 DAY = 86400.0
-#: So many seconds after the end of a month all its objects are stored.
+#: Seconds after the end of a month until all its objects are stored.
 SETTLED = 2 * DAY
-#: So many objects are written down at once, and so many are deleted at the same time.
+#: The objects after which a manifest is written, and the most that are deleted at the same time.
 _AT_A_TIME = 5000
 _AT_ONCE = 8
 #: The most bytes of a bundle: it is in memory when it is put. Stores take more in parts, but then the library
@@ -55,8 +55,8 @@ MOST = 64 << 20
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of a run. ``left``: objects and bundles that stay as they are, with why;
-    ``limited``: rooms that are not kept for ever; ``emptied``: how many bundles of recorders are gone."""
+    """The result of a run. ``left``: objects and bundles that stay unchanged, with the reason; ``limited``:
+    rooms that are not kept for ever; ``emptied``: how many bundles of recorders are gone."""
 
     bundles: int = 0
     objects: int = 0
@@ -68,7 +68,7 @@ class Outcome:
 
 
 class Bundler:
-    """Makes the bundles of an archive. ``step(room, objects)`` is told the progress."""
+    """Makes the bundles of an archive. ``step(room, objects)`` is called with the progress."""
 
     _index: MonthIndex
 
@@ -89,10 +89,12 @@ class Bundler:
         self._step = step
         self._attested = Attested(store)
         self._retention = retention or Retention(())
-        # What was proven and is not written down yet, and which of it are objects of their own.
+        # The rows of proven bundles that are in no manifest yet, and the keys of their objects that are to be
+        # deleted.
         self._proven: list[BundledRow] = []
         self._to_delete: list[str] = []
-        # The objects of the present room: those of their own, and those in bundles of recorders.
+        # Of the present room: the keys of objects of their own, and the places of those in bundles of
+        # recorders.
         self._own_keys: set[str] = set()
         self._places: dict[str, Slice] = {}
         self.outcome = Outcome()
@@ -162,7 +164,7 @@ class Bundler:
                     yield head.key, (name, suffix, head.size)
 
     def _begun(self, month: str, room: Room) -> Iterator[tuple[str, list[Slice]]]:
-        """The bundles that there are, and what is in them."""
+        """The bundles of the room that exist, and their objects."""
         tables: list[Table] = []
         for head in bundles_below(self._store, f"bundle/{month.replace('-', '/')}/{room[0]}/{room[1]}/"):
             try:
@@ -175,7 +177,7 @@ class Bundler:
                 yield table.bundle, list(table.slices())
 
     def _named(self, own: dict[str, tuple[FileName, str, int]]) -> dict[str, ObjectRow]:
-        """What the manifests say of the objects. What no manifest names stays as it is."""
+        """The rows of the objects in the manifests. Objects that no manifest names are left alone."""
         named: dict[str, ObjectRow] = {}
         days: dict[str, list[str]] = {}
         for key in own:
@@ -191,7 +193,8 @@ class Bundler:
     # -- bundling ------------------------------------------------------------------------------------
 
     def _pieces(self, keys: Sequence[str], named: dict[str, ObjectRow]) -> Iterator[list[Piece]]:
-        """The objects of one bundle after the other, without those that are not what the manifests say."""
+        """The objects of one new bundle after the other, without those whose bytes the manifests do not
+        confirm."""
         pieces: list[Piece] = []
         size = 0
         for key in keys:
@@ -209,8 +212,8 @@ class Bundler:
             yield pieces
 
     def _take_places(self, room: Room, own: dict[str, tuple[FileName, str, int]]) -> None:
-        """Add the objects in bundles of recorders. Of those that have different bytes in several places
-        nothing is moved."""
+        """Add the objects in bundles of recorders. Those that have different bytes in several places are left
+        alone."""
         self._places = {}
         for key, places in self._index.places(room).items():
             if len(places) + (key in own) > 1:
@@ -230,7 +233,7 @@ class Bundler:
         self._own_keys.discard(key)
 
     def _was_moved(self, key: str, own: dict[str, tuple[FileName, str, int]]) -> bool:
-        """Whether it is written down that what is in a bundle of a recorder is in one of its room."""
+        """Whether a manifest names this object of a recorder's bundle in a bundle of its room."""
         moved, place = self._index.moved(key), self._places[key]
         if moved is None:
             return False
@@ -257,7 +260,8 @@ class Bundler:
         named = self._named({each.key: own[each.key] for each in still})
         for each in list(still):
             row = named.get(each.key)
-            # What is deleted is what the manifests say, and so is what is in the bundle.
+            # Only objects with the bytes that the manifests name are deleted; those in the bundle must have
+            # the same.
             if row is not None and sha256_of(self._read(each.key)) != row.sha256:
                 self._leave(each.key, own)
                 still.remove(each)
@@ -271,7 +275,7 @@ class Bundler:
         elif len(still) == len(slices) and not any(
             has_others(self._slice(each), each.key, named.get(each.key)) for each in still
         ):
-            # Nothing is in it that is not elsewhere.
+            # Everything in the bundle is elsewhere too.
             self._lock.check()
             delete_bundle(self._store, bundle)
             return
@@ -281,14 +285,14 @@ class Bundler:
             del own[each.key]
 
     def _settle(self, rows: Sequence[BundledRow]) -> None:
-        """The bundle of these rows was proven. Several are written down together."""
+        """Note that the bundle of these rows was proven. One manifest is written for several bundles."""
         self._proven += rows
         self._to_delete += [row.key for row in rows if row.key in self._own_keys]
         if len(self._proven) >= _AT_A_TIME:
             self._write_down()
 
     def _write_down(self) -> None:
-        """Write down what is in the bundles that were proven, and delete the objects."""
+        """Write the manifest about the proven bundles, and delete their objects."""
         if not self._proven:
             return
         self._lock.check()

@@ -1,4 +1,4 @@
-"""Puts a bundle into a store, and proves that every object in it is as it was."""
+"""Puts a bundle into a store, and proves that every object in it is unchanged."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Piece(NamedTuple):
 def put_bundle(
     store: Store, name: BundleName, suffix: str, pieces: Sequence[Piece], replaces: Sequence[str] = ()
 ) -> list[BundledRow]:
-    """Put a bundle under its name, or under the next free number, and read it back: the rows that say what is
-    in it. It comes in the place of the bundles that it ``replaces``. Raises StoreError."""
+    """Put a bundle under its name, or under the next free number, and read it back. Returns the rows of its
+    objects. ``replaces``: the bundles that it replaces. Raises StoreError."""
     for _ in range(_MOST_NAMES):
         key = name.key(suffix)
         rows, data, table = _bundle(key, pieces, replaces)
@@ -51,8 +51,8 @@ def put_bundle(
 
 
 def wrong_in(store: Store, rows: Sequence[BundledRow]) -> str:
-    """The first key of those objects that are not in their bundle as the rows say; ``""`` if all are. The
-    rows are of one bundle, and sorted; it is read once. Raises StoreError."""
+    """The first key whose object is not in its bundle as its row says; ``""`` if all are. The rows are of one
+    bundle, and sorted; it is read once. Raises StoreError."""
     places = [Slice(row.key, row.bundle, row.offset, row.bytes) for row in rows]
     pieces = Pieces(store, places)
     for row, place in zip(rows, places, strict=True):
@@ -96,7 +96,7 @@ def _bundle(
 
 
 def _put_table(store: Store, key: str, table: bytes) -> None:
-    """Put a table. One that is there already belongs to a bundle that never came."""
+    """Put a table. A table that is there already belongs to a bundle that was never put."""
     try:
         store.put_new(key, table, {"Content-Type": "application/octet-stream"})
     except StoreError as error:

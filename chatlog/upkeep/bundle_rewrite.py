@@ -1,4 +1,4 @@
-"""Puts a bundle in the place of another one, in which some objects are gone or others."""
+"""Replaces a bundle by another one, in which some objects are gone or different."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatlog.uploader.packing import ContentsReader, unpacked
 
 
 class OldBundle(NamedTuple):
-    """A bundle in memory: its key, its bytes, and what is in it."""
+    """A bundle in memory: its key, its bytes, and its objects."""
 
     key: str
     data: bytes
@@ -32,8 +32,9 @@ class OldBundle(NamedTuple):
 
 
 class NewBundle(NamedTuple):
-    """What is in the place of a bundle: its rows, those of the objects in it that are as they were, which may
-    be in no manifest yet, and its key, size and digest; ``""`` and 0 if nothing is left."""
+    """The bundle that replaces another one: the rows of its objects (``bundled``); the rows of unchanged
+    objects (``kept``), which may be in no manifest yet; and its key, size and digest; ``""`` and 0 if nothing
+    is left."""
 
     bundled: list[BundledRow]
     kept: list[ObjectRow]
@@ -52,7 +53,7 @@ class NewBundle(NamedTuple):
 
 
 def load_bundle(store: Store, key: str) -> OldBundle:
-    """Read a bundle. Raises StoreError; its kind is CORRUPT if nobody knows what is in it."""
+    """Read a bundle. Raises StoreError; its kind is CORRUPT if its table is damaged."""
     data = b"".join(store.read(key))
     try:
         packed = data if has_table_inside(key) else read_packed(store, Head(key, len(data), ""))
@@ -104,6 +105,6 @@ def _row_of(old: OldBundle, piece: Piece) -> ObjectRow:
             reader.feed(chunk)
     except ValueError as error:
         raise StoreError(f"{piece.key} in {old.key} is damaged: {error}", CORRUPT) from None
-    told = reader.contents()
+    contents = reader.contents()
     digest = hashlib.sha256(piece.data).hexdigest()
-    return ObjectRow(piece.key, len(piece.data), digest, told.lines, told.first, told.last)
+    return ObjectRow(piece.key, len(piece.data), digest, contents.lines, contents.first, contents.last)

@@ -3,9 +3,10 @@
     parquet/date=2025-12-29/platform=twitch/channel=forsen/twitch_forsen_20251229.parquet
     parquet/date=2025-12-29/_sources.jsonl       what each of them was made of
 
-A day is compacted once it has been over for a day. It is made again where its objects have changed since:
-late ones, imported ones, those from which a person was erased. Whoever is killed in between makes the same
-bytes again. The lock of the archive is held meanwhile, so that nobody is erased while old records are read.
+A day is compacted once it has been over for a day. It is made again if its objects have changed since: late
+ones, imported ones, those from which a person was erased. The run after one that was killed makes the same
+bytes again. The lock of the archive is held meanwhile, so that no person is erased while old records are
+read.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ from chatlog.upkeep.lock import ArchiveLock, Lost
 from chatlog.upkeep.sources import DAY, MOVED, Source, Sources, Unfinished, midnight
 from chatlog.upkeep.workplace import workplace
 
-#: A day is over for good so many seconds after its end.
+#: Seconds after the end of a day until it is over for good.
 SETTLED = DAY
-#: Rooms after which it is written down what their files were made of.
+#: The rooms after which the notes of a day are stored.
 _NOTED_EVERY = 200
 _TYPE = {"Content-Type": "application/vnd.apache.parquet"}
 
@@ -54,7 +55,7 @@ _TYPE = {"Content-Type": "application/vnd.apache.parquet"}
 @dataclass(slots=True)
 class Outcome:
     """The result of a run. ``made``, ``fresh`` and ``removed`` count files; ``left`` are rooms' days that
-    were left out, with why; ``wrong`` are those whose file differs from the objects (``--check``)."""
+    were left out, with the reason; ``wrong`` are those whose file differs from the objects (``--check``)."""
 
     made: int = 0
     fresh: int = 0
@@ -116,13 +117,13 @@ class Compactor:
                     yield day
 
     def _compacted(self) -> list[str]:
-        """The days of which there is Parquet."""
+        """The days with Parquet."""
         names = self._store.folders("parquet/")
         return [name.removeprefix("date=") for name in names if name.startswith("date=")]
 
     def run(self, days: Iterable[date], rooms: frozenset[Room] | None, lock: ArchiveLock) -> Outcome:
-        """Make what is not there or not fresh; ``rooms`` None means all. Raises NoDuckDB, TooLittleMemory,
-        Lost."""
+        """Make the files that are missing or out of date; ``rooms`` None means all. Raises NoDuckDB,
+        TooLittleMemory, Lost."""
         outcome = Outcome()
         try:
             self._run(days, rooms, lock, outcome)
@@ -161,8 +162,8 @@ class Compactor:
         rooms: frozenset[Room] | None,
         outcome: Outcome,
     ) -> Iterator[tuple[Room, list[Part]]]:
-        """The rooms whose objects or file are not as they were when they were last looked at. ``there`` gets
-        the keys of all rooms that have objects."""
+        """The rooms whose objects or file have changed since the last run. Adds the keys of all rooms that
+        have objects to ``there``."""
         for room, parts in self._sources.walk(day):
             key = key_of(room, day)
             there.add(key)
@@ -269,13 +270,13 @@ class Compactor:
             self._archive.catalog.report_reads(None)
 
     def _put(self, key: str, data: bytes, lock: ArchiveLock) -> tuple[Head, Head]:
-        """What the store says of the file, and what its listing says."""
+        """Store a file. Returns its metadata by HEAD, and by a listing."""
         self._store.delete(key)
         self._store.put_new(key, data, _TYPE)
         try:
             lock.check()
         except Lost:
-            # Somebody may have been erased meanwhile.
+            # A person may have been erased meanwhile.
             self._store.delete(key)
             raise
         head = self._store.head(key)

@@ -1,4 +1,4 @@
-"""What is made of recordings and goes with them: Parquet and indexes of a day or a month."""
+"""The objects that are made of recordings, and deleted with them: Parquet and indexes of a day or a month."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class RoomDay(NamedTuple):
 
     @staticmethod
     def around(name: FileName) -> list[RoomDay]:
-        """The days of which a file may have records: it may have been written past midnight, and hold what
-        was filled in of an hour before it began."""
+        """The days of which a file may have records: it may have been written past midnight, and hold records
+        that were filled in from the hour before it began."""
         try:
             begun = datetime.strptime(name.minute[:8], "%Y%m%d").replace(tzinfo=UTC).date()
         except ValueError:
-            # Nobody's clock: nothing is made of it.
+            # No clock shows such a day: nothing is made of the file.
             return []
         days = (begun + timedelta(days=later) for later in (-1, 0, 1))
         return [RoomDay(name.platform, name.channel, day.isoformat()) for day in days]
 
 
 def derived_of_day(store: Store, room: Room, day: str) -> Iterator[str]:
-    """The keys of what was made of one room's day. Raises StoreError."""
+    """The keys of the Parquet of one room's day. Raises StoreError."""
     prefix = f"parquet/date={day}/platform={room[0]}/channel={room[1]}/"
     yield from [head.key for head in store.list(prefix)]
 

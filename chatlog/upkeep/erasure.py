@@ -3,12 +3,12 @@
 In steps, each of which may be the last one before the process dies:
 
     1. what an earlier run began is completed          4. a manifest says what is replaced by what
-    2. everything in the scope is looked at            5. the old objects are deleted, and looked for
-    3. what is left of some objects is stored          6. what was made of them is deleted
+    2. everything in the scope is searched             5. the old objects are deleted, which is checked
+    3. the rest of each object with hits is stored     6. Parquet and indexes of them are deleted
 
-2 to 6 are repeated until a look at everything finds nothing; then a row says that the request is done.
-Between 3 and 4 an object is there twice; the next run deletes what no manifest names (``erasure_book``).
-Between 4 and 5 ``verify`` says ``not-erased``, and the next run deletes the old object.
+2 to 6 are repeated until a search of everything finds nothing; then a row says that the request is done.
+Between 3 and 4 an object is there twice; the next run deletes the one that no manifest names
+(``erasure_book``). Between 4 and 5 ``verify`` says ``not-erased``, and the next run deletes the old object.
 """
 
 from __future__ import annotations
@@ -47,14 +47,15 @@ from chatlog.uploader.bundle_table import BESIDE, has_table_inside
 from chatlog.uploader.manifest_rows import DoneRow, ReplacedRow, RequestRow
 from chatlog.verify.keys import is_bundle
 
-#: Looks at everything, at most: what recorders store meanwhile is found by the next one.
-_MOST_LOOKS = 6
+#: The most searches of everything: each finds what recorders have stored since the one before.
+_MOST_SEARCHES = 6
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The result. ``left``: what could not be done, with why. ``versions``: the store keeps the old bytes of
-    what was deleted. ``locked``: it refuses to delete. ``objects`` and ``bundles`` were written again."""
+    """The result. ``left``: what could not be done, with the reason. ``versions``: the store keeps the old
+    bytes of what was deleted. ``locked``: it refuses to delete. ``objects`` and ``bundles`` were written
+    again."""
 
     request: str = ""
     looked_at: int = 0
@@ -72,14 +73,15 @@ class Outcome:
     done: bool = False
     names: set[str] = field(default_factory=set)
     room_days: set[RoomDay] = field(default_factory=set)
-    #: What was not made again, with why. It is no reason to keep a request open: it is gone.
+    #: Parquet and indexes that were not made again, with the reason. They are deleted, so the request need
+    #: not stay open.
     not_remade: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Eraser:
-    """Erases in one archive. ``ledger`` writes down what is done, ``lock`` is held meanwhile; ``now()`` is
-    the time of day. ``remake(outcome)`` makes again what was made of the changed ``room_days``, without
-    what it had of the person. Every method may raise StoreError and Lost."""
+    """Erases in one archive. ``ledger`` writes the manifests, ``lock`` is held meanwhile; ``now()`` is the
+    time of day. ``remake(outcome)`` makes the Parquet and the indexes of the changed ``room_days`` again.
+    Every method may raise StoreError and Lost."""
 
     def __init__(
         self,
@@ -97,13 +99,13 @@ class Eraser:
         self._beside: Beside = beside or NoRecorder()
         self._remake = remake or self._forget_indexes
         self._rewriter = Rewriter(store)
-        # The requests of which something may have to be made again.
+        # The requests after which Parquet and indexes may have to be made again.
         self._begun: set[str] = set()
 
     def complete(self, outcome: Outcome) -> None:
         """Complete what earlier runs wrote down and did not do."""
         self._complete(outcome)
-        self._made_again(outcome)
+        self._remake_derived(outcome)
 
     def _complete(self, outcome: Outcome) -> Written:
         known = written(self._store)
@@ -118,14 +120,14 @@ class Eraser:
         self._forget_derived([row for row in mine if row.request in self._begun], outcome)
         return known
 
-    def _made_again(self, outcome: Outcome) -> None:
-        """Make again what was made of the objects, of this request and of those that were interrupted."""
+    def _remake_derived(self, outcome: Outcome) -> None:
+        """Make Parquet and indexes again, after this request and interrupted ones."""
         self._remake(outcome)
         forget_begun(self._store, self._begun)
         self._begun = set()
 
     def _finish(self, rows: list[ReplacedRow], outcome: Outcome) -> None:
-        """Delete the objects that were replaced and are there, and what was made of them."""
+        """Delete replaced objects that are still there, and the Parquet that was made of them."""
         catalog = Catalog(self._store, self._now)
         with ThreadPoolExecutor(AT_ONCE) as threads:
             there = [row for row, yes in zip(rows, threads.map(self._is_there, rows), strict=True) if yes]
@@ -155,16 +157,16 @@ class Eraser:
         outcome: Outcome,
         known_now: Callable[[Person], object] = lambda person: None,
     ) -> PersonSearch:
-        """Erase the person; ``outcome`` is told of it. The same ``tag`` goes on with a request that is not
-        done. ``known_now(person)`` is called when it is known who is meant, before anything is changed.
-        Returns the search with all that was found out of the person. Raises SeveralPeople."""
+        """Erase the person, and add to ``outcome``. An open request with the same ``tag`` is continued.
+        ``known_now(person)`` is called once the person is known, before anything is changed. Returns the
+        search with all facts that were found about the person. Raises SeveralPeople."""
         known = self._complete(outcome)
         search, scan = scanner.settled(search)
         known_now(search.person)
         request = outcome.request = self._named(tag(search.person), known)
         asked = request in known.open
         self._beside.before(search)
-        for _ in range(_MOST_LOOKS):
+        for _ in range(_MOST_SEARCHES):
             outcome.looked_at = len(scan.listed)
             back = self._back(scan, known)
             hits = self._in_order(scan, {row.key for row in back})
@@ -190,8 +192,8 @@ class Eraser:
         return search
 
     def _end(self, search: PersonSearch, scan: Scan, asked: bool, known: Written, outcome: Outcome) -> None:
-        """Make again what was made of it, and say what is left, or that nothing is."""
-        self._made_again(outcome)
+        """Make Parquet and indexes again, and report what is left, or that the request is done."""
+        self._remake_derived(outcome)
         outcome.left += scan.unread
         busy = self._beside.busy()
         named = {key for key, _ in outcome.left}
@@ -207,7 +209,7 @@ class Eraser:
                 self._ledger.write([DoneRow(outcome.request, self._time())])
 
     def _back(self, scan: Scan, known: Written) -> list[ReplacedRow]:
-        """What was replaced and is there all the same."""
+        """The rows of replaced objects that are there nevertheless."""
         keys = {each.key for each in scan.listed if each.own} | scan.listing.bundles.keys()
         return [row for (key, _), row in known.replaced.items() if key in keys and self._is_there(row)]
 
@@ -263,7 +265,7 @@ class Eraser:
         outcome.redacted += sum(row.redacted for row in done.objects)
 
     def _keeps_versions(self) -> bool:
-        """Whether the store keeps what is deleted: then what was just written has a version."""
+        """Whether the store keeps old versions: then the latest manifest has a version."""
         latest = self._ledger.latest()
         if latest is None or not isinstance(self._store, Versioned):
             return False

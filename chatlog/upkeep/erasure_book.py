@@ -1,11 +1,12 @@
-"""What is written down of erasures: requests, what was replaced for them, and which of them are done.
+"""The manifests and notes of erasures: requests, the objects that were replaced for them, and which requests
+are done.
 
     manifest/erasure/...                     rows ``request``, ``object``, ``replaced``, ``done``: see Ledger
-    upkeep/erasure/{request}-{n}.json        what is about to be stored, until it is written down above
-    upkeep/erasure/{request}-begun.json      what was made of its objects may still be as it was
+    upkeep/erasure/{request}-{n}.json        objects about to be stored, until a manifest above names them
+    upkeep/erasure/{request}-begun.json      Parquet and indexes of its objects may be old
 
-An object that was stored and never written down, because the process died in between, is found by the second
-and deleted: the object that it was to replace is still there.
+An object that was stored and is in no manifest, because the process died in between, is found by the note and
+deleted: the object that it was to replace is still there.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ from chatlog.uploader.packing import unpacked
 
 INTENTS = "upkeep/erasure/"
 _MANIFESTS = "manifest/erasure/"
-#: The end of the key of the note that a request was begun, and that what was made of its objects may be left.
+#: The end of the key of the note that a request was begun, and that Parquet and indexes may be old.
 _BEGUN = "-begun.json"
 
 
 class Planned(NamedTuple):
-    """An object that is about to be replaced, and the SHA-256 of what will be left of it; ``""`` for a
-    bundle, of which the table of the next one says that it comes in its place."""
+    """An object that is about to be replaced, and the SHA-256 of its successor; ``""`` for a bundle, whose
+    successor has the replaced bundle in its table."""
 
     key: str
     sha256_new: str
@@ -50,9 +51,9 @@ class Planned(NamedTuple):
 
 @dataclass(slots=True)
 class Written:
-    """What the manifests say: the requests in their order, those that are done, and the latest row of each
-    object that was replaced, by its key and the SHA-256 of its bytes. ``damaged`` are manifests that cannot
-    be read."""
+    """The content of the manifests: the requests in their order, those that are done, and the latest row of
+    each object that was replaced, by its key and the SHA-256 of its bytes. ``damaged`` are manifests that
+    cannot be read."""
 
     requests: list[str] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
@@ -69,7 +70,8 @@ class Written:
         return self._numbers.get(parse_bundle_key(key)[0].numbered(1), 0)
 
     def _number(self, key: str) -> None:
-        """No key that was in use is given again: what was deleted under it would be deleted again."""
+        """Note the number in a key. No key is used twice: a new object under the key of a deleted one would
+        be deleted in its place."""
         name: FileName | BundleName | None = name_in_key(key)
         if name is None:
             with suppress(ValueError):
@@ -84,7 +86,7 @@ class Written:
         return [request for request in self.requests if request not in self.done]
 
     def add(self, row: Row | None) -> None:
-        """Take in a row."""
+        """Add a row."""
         if isinstance(row, RequestRow):
             self.requests.append(row.request)
         elif isinstance(row, DoneRow):
@@ -96,7 +98,7 @@ class Written:
 
 
 def written(store: Store) -> Written:
-    """What is written down. Raises StoreError."""
+    """The content of the manifests. Raises StoreError."""
     found = Written()
     for head in sorted(store.list(_MANIFESTS), key=lambda head: head.key):
         try:
@@ -110,7 +112,7 @@ def written(store: Store) -> Written:
 
 
 def note_intent(store: Store, request: str, planned: Iterable[Planned]) -> str:
-    """Write down what is about to be stored; the key of that. Raises StoreError."""
+    """Note the objects that are about to be stored. Returns the key of the note. Raises StoreError."""
     prefix = f"{INTENTS}{request}-"
     ends = [head.key.removeprefix(prefix).split(".")[0] for head in store.list(prefix)]
     numbers = [int(end) for end in ends if end.isdecimal()]
@@ -121,27 +123,27 @@ def note_intent(store: Store, request: str, planned: Iterable[Planned]) -> str:
 
 
 def note_begun(store: Store, request: str) -> None:
-    """Write down that objects are about to be replaced for a request. Raises StoreError."""
+    """Note that objects are about to be replaced for a request. Raises StoreError."""
     key = f"{INTENTS}{request}{_BEGUN}"
     if store.head(key) is None:
         store.put_new(key, b"{}", {"Content-Type": "application/json"})
 
 
 def begun(store: Store) -> set[str]:
-    """The requests that were begun, and of which not everything was made again. Raises StoreError."""
+    """The requests that were begun, and after which not everything was made again. Raises StoreError."""
     keys = [head.key for head in store.list(INTENTS)]
     return {key.removeprefix(INTENTS).removesuffix(_BEGUN) for key in keys if key.endswith(_BEGUN)}
 
 
 def forget_begun(store: Store, requests: Iterable[str]) -> None:
-    """Everything was made again for these. Raises StoreError."""
+    """Delete the notes of requests after which everything was made again. Raises StoreError."""
     for request in requests:
         store.delete(f"{INTENTS}{request}{_BEGUN}")
 
 
 def remove_orphans(store: Store, known: Written) -> int:
-    """Delete what was stored and never written down, and the notes about it; how many objects that were.
-    Raises StoreError."""
+    """Delete objects that were stored and are in no manifest, and the notes about them. Returns the number of
+    objects. Raises StoreError."""
     kept = {row.by for row in known.replaced.values()}
     count = 0
     for head in list(store.list(INTENTS)):
@@ -160,14 +162,14 @@ def remove_orphans(store: Store, known: Written) -> int:
 
 
 def _intended(data: bytes) -> Iterator[Planned]:
-    """What a note says; nothing if it is damaged, for then nothing was stored."""
+    """The objects in a note; none if it is damaged, for then nothing was stored."""
     with suppress(ValueError, TypeError, KeyError):
         for each in from_json(data)["objects"]:
             yield Planned(str(each["key"]), str(each["sha256_new"]))
 
 
 def _remove_bundles(store: Store, old: str, kept: set[str]) -> int:
-    """Delete the bundles that were to come in the place of one that is still there."""
+    """Delete the bundles that were to replace one that is still there."""
     if store.head(old) is None:
         return 0
     count = 0

@@ -19,9 +19,9 @@ _EARLIER, _LATER = timedelta(days=1), timedelta(days=1)
 
 
 class Stored(NamedTuple):
-    """An object of a recorder: its key, its name, the suffix of its compression, and what the store says of
-    its bytes. ``own``: it is an object of its own. ``places``: where it is in bundles. Both are there, or
-    several places, if a bundling was interrupted. Where the bytes differ, each is an object for itself."""
+    """An object of a recorder: its key, its name, the suffix of its compression, and the version of its bytes
+    by the listing. ``own``: it is an object of its own. ``places``: its places in bundles. If a bundling was
+    interrupted, there are both, or several places. If their bytes differ, each is an object for itself."""
 
     key: str
     name: FileName
@@ -33,7 +33,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The objects to be looked at: those of a platform, of all rooms or these channels, of all days or the
+    """The objects to be searched: those of a platform, of all rooms or these channels, of all days or the
     days from ``first`` to ``last``."""
 
     platform: str
@@ -48,7 +48,7 @@ class Scope:
         try:
             day = datetime.strptime(name.minute[:8], "%Y%m%d").replace(tzinfo=UTC).date()
         except ValueError:
-            # There is no such day; whoever is erased altogether is erased there too.
+            # There is no such day: only a scope of all days has the file.
             return self.first is None and self.last is None
         return (self.first is None or day >= self.first - _EARLIER) and (
             self.last is None or day <= self.last + _LATER
@@ -67,7 +67,7 @@ class Scope:
         return earliest <= digits <= latest
 
     def prefixes(self, today: date) -> Iterator[str]:
-        """What to list: everything, or one day after the other."""
+        """The prefixes to list: everything, or one day after the other."""
         if self.first is None:
             yield ""
             return
@@ -79,9 +79,8 @@ class Scope:
 
 @dataclass(slots=True)
 class Listing:
-    """What there is. ``objects`` are in the order of files; ``bundles`` are all that there are, with their
-    versions, also those in whose place another one is. ``unread``: those of which nobody knows what is in
-    them, with why."""
+    """The listed ``objects``, in the order of files, and all ``bundles`` with their versions, also replaced
+    ones. ``unread``: bundles whose table is damaged, with the reason."""
 
     objects: list[Stored] = field(default_factory=list)
     bundles: dict[str, str] = field(default_factory=dict)
@@ -96,7 +95,7 @@ def stored_of(head: Head) -> Stored | None:
 
 
 def version_of(head: Head) -> str:
-    """Another text if the bytes of the object are others."""
+    """A text that changes with the bytes of the object."""
     return f"{head.size} {head.etag} {head.stored}"
 
 
@@ -109,7 +108,7 @@ def listing(store: Store, scope: Scope, today: date) -> Listing:
             if each is not None and scope.has(each.name):
                 found[head.key] = each
     result = Listing()
-    # What goes into a bundle meanwhile is seen twice, and never missed.
+    # An object that moves into a bundle meanwhile is seen twice, and never missed.
     for table in _tables(store, scope, result):
         for place in table.slices(f"/{scope.platform}/"):
             with suppress(ValueError):
@@ -123,7 +122,7 @@ def listing(store: Store, scope: Scope, today: date) -> Listing:
 
 
 def _apart(store: Store, each: Stored) -> Iterable[Stored]:
-    """What is there of one key, an object for each of its contents."""
+    """The objects of one key: one for each different content."""
     if each.own + len(each.places) == 1:
         return [each]
     found: dict[str, Stored] = {}
@@ -133,7 +132,7 @@ def _apart(store: Store, each: Stored) -> Iterable[Stored]:
         digest = _digest(store.read_range(place.bundle, place.offset, place.bytes))
         before = found.get(digest) or each._replace(own=False, version="", places=())
         found[digest] = before._replace(places=(*before.places, place))
-    # What is gone by now has no bytes.
+    # A copy that is gone by now has no digest.
     return [found[digest] for digest in sorted(found) if digest]
 
 
@@ -153,15 +152,14 @@ def files_of(objects: Iterable[Stored]) -> Iterator[list[Stored]]:
 
 
 def _tables(store: Store, scope: Scope, result: Listing) -> Iterator[Table]:
-    """What is in the bundles of the scope, folder by folder, without those in whose place there is another
-    one."""
+    """The tables of the bundles of the scope, folder by folder, without replaced ones."""
     for _, same in groupby(_bundles(store, scope), lambda head: head.key.rpartition("/")[0]):
         tables = []
         for head in same:
             result.bundles[head.key] = version_of(head)
             try:
                 table = read_table(store, head)
-                # It is read through once, so that later nothing in it can be wrong.
+                # All rows are parsed once, so that damage is found here.
                 for _ in table.slices():
                     pass
                 tables.append(table)

@@ -1,8 +1,8 @@
 """Writes objects again without a person: objects of their own, and those in bundles.
 
-All objects of one file (of a room, minute and instance) from the first that changes on get new numbers, so
-that they stay in the order of time. A bundle with one of them is written again as a whole. What belongs
-together in that way is replaced together: a ``Batch``.
+From the first object of a file (a room, minute and instance) that changes, all its objects get new numbers,
+so that they stay in the order of time. A bundle with one of them is written again as a whole. Objects that
+belong together in this way are replaced together: a ``Batch``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Differs(Exception):
 
 @dataclass(slots=True)
 class Batch:
-    """What is replaced together: objects by file, and all bundles in which they are. ``size``: the bytes of
+    """Objects that are replaced together, by file, and all bundles in which they are. ``size``: the bytes of
     the bundles."""
 
     groups: list[list[Hit]] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Batch:
     size: int = 0
 
     def add(self, other: Batch) -> None:
-        """Add another one."""
+        """Add another batch."""
         self.groups += other.groups
         self.bundles |= other.bundles
         self.size += other.size
@@ -94,7 +94,7 @@ def batches(groups: Iterable[list[Hit]]) -> Iterator[Batch]:
 
 
 class _Rewritten(NamedTuple):
-    """An object that was read, and what is left of it; None if nothing is."""
+    """An object that was read, and its rest; None if nothing is left."""
 
     object: Stored
     old: ObjectRow
@@ -111,7 +111,7 @@ class Work:
 
     @property
     def planned(self) -> list[Planned]:
-        """What is about to be stored."""
+        """The objects that are about to be stored."""
         objects = [
             Planned(each.object.key, each.packed.sha256)
             for group in self.groups
@@ -123,8 +123,8 @@ class Work:
 
 @dataclass(slots=True)
 class Replaced:
-    """A batch that was stored: ``rows`` to be written down, those of them about recordings, and the keys that
-    are to be deleted after that."""
+    """A batch that was stored: ``rows`` for the manifest, those of them about recordings (``objects``), and
+    the keys to be deleted after that (``doomed``)."""
 
     rows: list[Row] = field(default_factory=list)
     objects: list[ReplacedRow] = field(default_factory=list)
@@ -137,11 +137,11 @@ class Rewriter:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._deposit = Deposit(store)
-        # Several threads fetch, and one works on it: taking turns in between would cost as much again.
+        # Several threads fetch, and one at a time rewrites: taking turns in between would cost as much again.
         self._working = Lock()
 
     def read(self, batch: Batch, search: PersonSearch) -> Work:
-        """What is to be stored. Raises Differs."""
+        """Read a batch, and make its new objects. Raises Differs."""
         with ThreadPoolExecutor(_UNPACKED) as threads:
             bundles = list(threads.map(lambda key: load_bundle(self._store, key), sorted(batch.bundles)))
             by_key = {each.key: each for each in bundles}
@@ -165,7 +165,7 @@ class Rewriter:
         return found[0]
 
     def put(self, work: Work, known: Written, request: str, at: str) -> Replaced:
-        """Store what is left of them, and read it back."""
+        """Store the new objects and bundles, and read them back."""
         result = Replaced()
         gone: set[Slice] = set()
         others: dict[Slice, Piece] = {}
@@ -193,15 +193,15 @@ class Rewriter:
         )
         what = (key, size, sha256, count, old.lines - count, each.redacted)
         row = ReplacedRow(old.key, old.sha256, old.lines, *what, request, at)
-        # The old one may be in no manifest yet.
+        # The old object may be in no manifest yet.
         result.rows += [old, row]
         result.objects.append(row)
         if each.object.own:
             result.doomed.append(old.key)
 
     def _put_group(self, group: list[_Rewritten], known: Written) -> list[str]:
-        """Store what is left of the objects of one file that are objects of their own, and choose keys for
-        those in bundles, one behind the other; ``""`` where nothing is left."""
+        """Store the new objects of one file, and choose keys for those that go into bundles, one behind the
+        other; ``""`` if nothing is left of an object."""
         found = []
         name = group[-1].object.name
         name = name.numbered(max(name.n, known.top(name)))
@@ -239,7 +239,7 @@ def _rewrite(hit: Hit, data: bytes, search: PersonSearch) -> _Rewritten:
     digest = hashlib.sha256(data).hexdigest()
     old = ObjectRow(object.key, len(data), digest, was.lines, was.first, was.last)
     if not (hit.removed or hit.redacted):
-        # It only gets another number.
+        # The object only gets another number.
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return _Rewritten(object, old, Packed(data, object.suffix, digest, md5, was), 0)
     rest, redacted = rewritten([text], search)

@@ -1,7 +1,8 @@
-"""Reads every object in which a person may be, several at a time, and says which have something of them.
+"""Reads every object in which a person may be, several at a time, and finds those that have something of the
+person.
 
-Names and ids that belong together are found on the way, and then looked for as well, until nothing new comes.
-What has been looked at is looked at again once its bytes, or what is looked for, are others.
+Names and ids that belong together are found on the way, and then searched for as well, until nothing new is
+found. An object is searched again if its bytes, or the known facts about the person, have changed.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Hit(NamedTuple):
 
 
 class SeveralPeople(Exception):
-    """A name that several people had. ``ids`` are theirs."""
+    """A name that several people had, with these ``ids``."""
 
     def __init__(self, ids: Iterable[str]) -> None:
         self.ids = sorted(ids)
@@ -46,7 +47,8 @@ class SeveralPeople(Exception):
 
 @dataclass(slots=True)
 class Scan:
-    """The result of one look at everything. ``unread`` are objects that could not be read, with why."""
+    """The result of one search of everything. ``unread`` are objects that could not be read, with the
+    reason."""
 
     listing: Listing = field(default_factory=Listing)
     hits: list[Hit] = field(default_factory=list)
@@ -60,14 +62,14 @@ class Scan:
 
 
 class _Whole(NamedTuple):
-    """What is read at once, an object or a bundle: its version, and the objects in it."""
+    """A unit of reading, an object or a bundle: its version, and the objects in it."""
 
     version: str
     objects: list[Stored]
 
 
 class Scanner:
-    """Looks at the objects of one scope. ``step(done, total)`` is told the progress."""
+    """Searches the objects of one scope. ``step(done, total)`` is called with the progress."""
 
     def __init__(
         self, store: Store, scope: Scope, today: date, step: Callable[[int, int], object] = lambda *_: None
@@ -76,15 +78,15 @@ class Scanner:
         self._store = store
         self._today = today
         self._step = step
-        # For whom was looked, and the versions in which nothing of them was found.
+        # The person who was searched for last, and the versions in which nothing of the person was found.
         self._asked: Person | None = None
         self._clean: set[str] = set()
         # Several threads fetch, and one searches: taking turns in between would cost as much again.
         self._searching = Lock()
 
     def settled(self, search: PersonSearch) -> tuple[PersonSearch, Scan]:
-        """Look at every object until nothing new comes out about the person. What was looked at before
-        something came out is looked at again. Raises SeveralPeople, and StoreError if the objects cannot be
+        """Search every object until nothing new is found about the person. Objects that were searched before
+        a fact was found are searched again. Raises SeveralPeople, and StoreError if the objects cannot be
         listed, or if the store is away."""
         result = Scan(listing(self._store, self.scope, self._today))
         result.unread += result.listing.unread
@@ -98,7 +100,8 @@ class Scanner:
         return self._of(search), result
 
     def _of(self, search: PersonSearch) -> PersonSearch:
-        """The search. What was clean for somebody else may not be clean."""
+        """The same search. If it is for another person, or with new facts, no object counts as clean any
+        more."""
         if search.person != self._asked:
             self._asked, self._clean = search.person, set()
         return search
@@ -106,11 +109,11 @@ class Scanner:
     def _round(
         self, wholes: list[_Whole], search: PersonSearch, result: Scan
     ) -> tuple[PersonSearch, list[_Whole]]:
-        """Look at these; returns those that are to be looked at again, and how."""
+        """Search these. Returns the search with the new facts, and those that have to be searched again."""
         done = len(result.listed) - sum(len(whole.objects) for whole in wholes)
         again: list[_Whole] = []
-        looked: list[tuple[_Whole, PersonSearch, list[_Looked]]] = []
-        flying: deque[tuple[_Whole, PersonSearch, Future[list[_Looked]]]] = deque()
+        results: list[tuple[_Whole, PersonSearch, list[_Result]]] = []
+        flying: deque[tuple[_Whole, PersonSearch, Future[list[_Result]]]] = deque()
 
         def land() -> None:
             nonlocal search, done
@@ -119,14 +122,14 @@ class Scanner:
             for each in found:
                 result.facts.add(each.facts)
             search = search.knowing(result.facts)
-            looked.append((whole, by, found))
+            results.append((whole, by, found))
             done += len(whole.objects)
             self._step(done, len(result.listed))
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
             try:
                 for whole in wholes:
-                    flying.append((whole, search, pool.submit(self._look, whole.objects, search)))
+                    flying.append((whole, search, pool.submit(self._search_whole, whole.objects, search)))
                     if len(flying) >= 2 * AT_ONCE:
                         land()
                 while flying:
@@ -135,15 +138,15 @@ class Scanner:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         self._of(search)
-        for whole, by, found in looked:
+        for whole, by, found in results:
             if by.person != search.person:
                 again.append(whole)
             else:
                 self._take(whole, found, result)
         return search, again
 
-    def _take(self, whole: _Whole, found: list[_Looked], result: Scan) -> None:
-        """What was found with all that is known of the person."""
+    def _take(self, whole: _Whole, found: list[_Result], result: Scan) -> None:
+        """Add the result of a search with all known facts about the person."""
         for each, (why, removed, redacted, _) in zip(whole.objects, found, strict=True):
             if why:
                 result.unread.append((each.key, why))
@@ -164,31 +167,31 @@ class Scanner:
             objects.sort(key=lambda each: each.places[0].offset)
             yield _Whole(f"{bundle} {found.bundles[bundle]}", objects)
 
-    def _look(self, objects: list[Stored], search: PersonSearch) -> list[_Looked]:
+    def _search_whole(self, objects: list[Stored], search: PersonSearch) -> list[_Result]:
         if objects[0].own:
-            return [self._looked(objects[0], search, partial(self._fetched, objects[0].key))]
+            return [self._searched(objects[0], search, partial(self._fetched, objects[0].key))]
         pieces = Pieces(self._store, [each.places[0] for each in objects])
-        return [self._looked(each, search, partial(pieces.read, each.places[0])) for each in objects]
+        return [self._searched(each, search, partial(pieces.read, each.places[0])) for each in objects]
 
     def _fetched(self, key: str) -> Iterator[bytes]:
         return iter(list(self._store.read(key)))
 
-    def _looked(self, each: Stored, search: PersonSearch, read: Callable[[], Iterator[bytes]]) -> _Looked:
+    def _searched(self, each: Stored, search: PersonSearch, read: Callable[[], Iterator[bytes]]) -> _Result:
         facts = Facts()
         try:
             chunks = read()
             with self._searching if each.own else nullcontext():
                 blocks = whole_lines(unpacked(chunks, each.suffix), False)
-                return _Looked("", *looked_at(blocks, search, facts), facts)
+                return _Result("", *count_changes(blocks, search, facts), facts)
         except ValueError as error:
-            return _Looked(f"it is damaged: {error}", 0, 0, facts)
+            return _Result(f"it is damaged: {error}", 0, 0, facts)
         except StoreError as error:
             if error.of_all:
                 raise
-            return _Looked(error.advice, 0, 0, facts)
+            return _Result(error.advice, 0, 0, facts)
 
 
-class _Looked(NamedTuple):
+class _Result(NamedTuple):
     """The result for one object. ``why``: it could not be read."""
 
     why: str
@@ -197,9 +200,11 @@ class _Looked(NamedTuple):
     facts: Facts
 
 
-def looked_at(blocks: Iterable[bytes], search: PersonSearch, facts: Facts | None = None) -> tuple[int, int]:
-    """How many lines would be left out, and how many changed; ``facts`` is told what they say of the
-    person."""
+def count_changes(
+    blocks: Iterable[bytes], search: PersonSearch, facts: Facts | None = None
+) -> tuple[int, int]:
+    """How many lines would be left out, and how many changed; facts about the person are added to
+    ``facts``."""
     removed = redacted = 0
     for block in blocks:
         for change in search.changes(block, facts):

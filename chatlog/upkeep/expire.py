@@ -1,9 +1,9 @@
-"""Deletes what is older than it is kept, and nothing of which that is not written down before.
+"""Deletes objects that are older than they are kept, each after a manifest says so.
 
-An object goes as a whole, once its last record is older than ``archive.keep``. In steps: rows ``expired`` in
-a manifest of their own (``ledger``), then the objects, then what was made of them, then another look. A
-process that is killed in between leaves objects that are written down and still there: ``verify`` says so,
-and the next run deletes them without writing them down again.
+An object is deleted as a whole, once its last record is older than ``archive.keep``. In steps: a manifest
+with rows ``expired`` is written (``ledger``), the objects are deleted, then the Parquet that was made of
+them, then it is checked that they are gone. A process that is killed in between leaves objects that a
+manifest calls expired: ``verify`` reports them, and the next run deletes them without a new manifest.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _AT_ONCE = 8
 
 @dataclass(slots=True)
 class RoomTotals:
-    """What goes of a room: objects, their bytes, and the first and the last day."""
+    """The expired objects of a room, their bytes, and the first and the last day."""
 
     objects: int = 0
     bytes: int = 0
@@ -52,9 +52,9 @@ class RoomTotals:
 
 @dataclass(slots=True)
 class Outcome:
-    """The result of a run. ``left`` are objects that are older and are still there, with why; ``manifests``
-    the keys of those in which it is written down; ``refused`` are rooms that upkeep does not touch by
-    itself. ``room_days`` are those of which something is gone."""
+    """The result of a run. ``left``: old objects that are still there, with the reason. ``manifests``: the
+    keys of the manifests that were written. ``refused``: rooms that upkeep does not touch by itself.
+    ``room_days``: those with deleted objects."""
 
     rooms: dict[Room, RoomTotals] = field(default_factory=dict)
     left: list[tuple[str, str]] = field(default_factory=list)
@@ -82,16 +82,17 @@ class StillThere(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class _Doomed:
-    """Objects of a room and day that go, with their rows. ``named``: a manifest names them."""
+    """Objects of a room and day that are to be deleted, each with its row, and whether a manifest names
+    it."""
 
     found: RoomDay
     rows: list[tuple[OldObject, ObjectRow, bool]]
 
 
 class Expiry:
-    """Finds and deletes what is older than ``retention`` says at ``now``. ``step(words)`` is told the
-    progress. With ``by_itself`` nothing goes that a person should look at first: see ``OldDays``. Every
-    method may raise StoreError."""
+    """Finds and deletes objects that are older than ``retention`` allows at ``now``. ``step(room, done)`` is
+    called with the progress. With ``by_itself``, rooms that a person should check first are left alone: see
+    ``OldDays``. Every method may raise StoreError."""
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class Expiry:
         self._bundles = BundleExpiry(store, retention, self._began, self._attested, _end, by_itself)
 
     def plan(self) -> Outcome:
-        """What would go, without deleting anything."""
+        """The outcome of a run, without deleting anything."""
         outcome = Outcome()
         for doomed in self._doomed(outcome):
             found = doomed.found
@@ -124,7 +125,7 @@ class Expiry:
         return outcome
 
     def _count(self, bundle: OldBundle, outcome: Outcome) -> None:
-        """What goes of a bundle."""
+        """Add the old objects of a bundle."""
         by_day: dict[tuple[Room, str], list[OldObject]] = {}
         for each in bundle.old:
             by_day.setdefault((each.room, each.day), []).append(each.object)
@@ -137,7 +138,7 @@ class Expiry:
         outcome.refused = sorted({*outcome.refused, *self._bundles.refused})
 
     def run(self, ledger: Ledger, lock: ArchiveLock) -> Outcome:
-        """Delete it. Raises Lost."""
+        """Delete the old objects. Raises Lost."""
         outcome = Outcome()
         before = ledger.latest()
         written = {row.key for row in before.rows if isinstance(row, ExpiredRow)} if before else set()
@@ -151,7 +152,7 @@ class Expiry:
                 found = doomed.found
                 if found.whole:
                     self._delete(derived.derived_of_day(self._store, found.room, found.day))
-                self._look_again(doomed)
+                self._check_gone(doomed)
                 outcome.add(found.room, found.day, [each for each, _, _ in doomed.rows])
                 self._step("/".join(found.room), outcome.objects)
         self._bundles.complete(ledger, lock)
@@ -183,10 +184,10 @@ class Expiry:
         for each in found.objects:
             row = named.get(each.key)
             if row is not None and row.bytes != each.size:
-                # It is the row of another object, which had the same name.
+                # The row is that of another object, which had the same name.
                 row = None
             if row is None and _latest_end(each) > until:
-                # It may be younger, and nobody says when it ends.
+                # The object may be younger: no manifest says when it ends.
                 continue
             try:
                 row_or_read = row or self._attested.read(each.key)
@@ -203,7 +204,7 @@ class Expiry:
         return old
 
     def _expired(self, chunk: list[_Doomed], written: set[str]) -> Iterator[Row]:
-        """The rows to be written: of an object that no manifest names, first that it was there."""
+        """The rows to be written. An object that no manifest names gets its own row first."""
         at = rfc3339(round(self._now() * 1000))
         for doomed in chunk:
             keep = self._retention.written(doomed.found.room)
@@ -229,7 +230,7 @@ class Expiry:
                     )
                 raise
 
-    def _look_again(self, doomed: _Doomed) -> None:
+    def _check_gone(self, doomed: _Doomed) -> None:
         """Raise StillThere if an object is there although it was deleted."""
         found = doomed.found
         gone = {each.key for each, _, _ in doomed.rows}

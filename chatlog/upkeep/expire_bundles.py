@@ -1,9 +1,10 @@
-"""Deletes what is older than it is kept from bundles, and nothing of which that is not written down before.
+"""Deletes objects that are older than they are kept from bundles, each after a manifest says so.
 
-A bundle of which everything is too old goes. Of which a part is, another one takes its place, with all else
-byte for byte. In steps: a note (``upkeep/expiry/``), the new bundle, rows ``expired`` and ``bundled`` in a
-manifest of their own, then the old bundle goes. A process that is killed in between leaves a note; the next
-run removes the new bundle if no row says what is in it, or else the old one.
+A bundle is deleted if all its objects are too old. If only some are, another bundle replaces it, with all
+other objects byte for byte. In steps: a note is stored (``upkeep/expiry/``), then the new bundle, then a
+manifest with rows ``expired`` and ``bundled``; then the old bundle is deleted. A process that is killed in
+between leaves the note; then the next run deletes the new bundle if no manifest names it, or else the old
+one.
 """
 
 from __future__ import annotations
@@ -43,14 +44,14 @@ class OldSlice(NamedTuple):
 
 
 class OldBundle(NamedTuple):
-    """A bundle with something that is older than it is kept. ``whole``: all of it is."""
+    """A bundle with objects that are older than they are kept. ``whole``: all of them are."""
 
     key: str
     old: list[OldSlice]
     whole: bool
 
 
-#: The end of an object, in seconds since the epoch, from what is known of it.
+#: The end of an object, in seconds since the epoch, from its name and its row.
 End = Callable[[OldObject, ObjectRow], float]
 
 
@@ -67,12 +68,13 @@ class BundleExpiry:
         self._attested = attested
         self._end = end
         self._by_itself = by_itself
-        #: Bundles that stay, with why, and rooms that are left alone because much of them is much older.
+        #: Bundles that stay, with the reason; and rooms that are left alone because they have much older
+        #: objects.
         self.left: list[tuple[str, str]] = []
         self.refused: set[Room] = set()
 
     def find(self) -> Iterator[OldBundle]:
-        """The bundles with something that is old enough to go now."""
+        """The bundles with objects that are to be deleted now."""
         for _, same in groupby(self._bundles(), lambda head: head.key.rpartition("/")[0]):
             for table in self._tables(same):
                 name = parse_bundle_key(table.bundle)[0]
@@ -91,7 +93,7 @@ class BundleExpiry:
         return self._retention.since(room, self._now)
 
     def _bundles(self) -> list[Head]:
-        """The bundles in which there may be something, by their names."""
+        """The bundles that may have old objects, by their names."""
         found = []
         for head in bundles_below(self._store, "bundle/") if self._retention.times() else ():
             name = parse_bundle_key(head.key)[0]
@@ -113,7 +115,7 @@ class BundleExpiry:
             try:
                 tables.append(read_table(self._store, head))
             except ValueError as error:
-                self.left.append((head.key, f"nobody knows what is in it: {error}"))
+                self.left.append((head.key, str(error)))
         replaced = {key for table in tables for key in table.replaces}
         return [table for table in tables if table.bundle not in replaced]
 
@@ -147,8 +149,8 @@ class BundleExpiry:
     # -- deleting --------------------------------------------------------------------------------------
 
     def expire(self, found: OldBundle, ledger: Ledger, lock: ArchiveLock) -> str:
-        """Delete what is old; the key of the manifest that says so, ``""`` if the bundle has to stay. Raises
-        Lost."""
+        """Delete the old objects. Returns the key of the manifest about them, ``""`` if the bundle has to
+        stay. Raises Lost."""
         try:
             old = load_bundle(self._store, found.key)
             lock.check()
@@ -173,7 +175,7 @@ class BundleExpiry:
         return manifest
 
     def _note(self, bundle: str) -> str:
-        """Write down what is about to be replaced; the key of that."""
+        """Note that a bundle is about to be replaced. Returns the key of the note."""
         key = f"{INTENTS}{bundle.rpartition('/')[2]}.json"
         if self._store.head(key) is not None:
             self._store.delete(key)
@@ -200,7 +202,7 @@ class BundleExpiry:
             self._store.delete(head.key)
 
     def _take_back(self, old: str) -> None:
-        """Delete the bundle that was to take the place of one, which is still there."""
+        """Delete the bundle that was to replace one that is still there."""
         if self._store.head(old) is None:
             return
         for head in bundles_below(self._store, old.rpartition("/")[0] + "/"):

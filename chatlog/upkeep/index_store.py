@@ -1,7 +1,7 @@
-"""Sets of an index in the store: which there are, what they were made of, and writing them.
+"""Lists, reads and writes the sets of an index in the store.
 
-A set is replaced in steps: its objects are deleted, and the new ones are stored and looked for. Whoever is
-killed in between leaves a set that is not whole, which nobody uses and the next run makes again.
+A set is replaced in steps: its objects are deleted, and the new ones are stored and checked. A process that
+is killed in between leaves an incomplete set, which no search uses and the next run makes again.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Fetched:
     units: Units
 
     def kept(self, wanted: Callable[[Room, str], bool]) -> Kept:
-        """The rooms' days of it that are wanted."""
+        """The set with the wanted days of rooms."""
         days: Days = {}
         for room, day in self.units:
             if wanted(room, day):
@@ -63,8 +63,8 @@ class Fetched:
 
 class IndexStore:
     """The sets of one archive. ``lock`` is held meanwhile. Every method may raise StoreError, OSError, Lost.
-    ``stored`` counts the objects that were written, ``bytes`` theirs, ``removed`` those that were deleted
-    because nothing was left of them."""
+    ``stored`` counts the objects that were written, ``bytes`` their bytes, ``removed`` the objects that were
+    deleted."""
 
     def __init__(self, store: Store, lock: ArchiveLock) -> None:
         self._store = store
@@ -73,7 +73,7 @@ class IndexStore:
         self.stored = self.bytes = self.removed = 0
 
     def sets(self) -> dict[str, IndexSet]:
-        """The sets by their spans. What is not whole is deleted."""
+        """The sets by their spans. Incomplete sets are deleted."""
         whole, broken = sets_of(self._store.list(ABOVE))
         for key in (key for keys in broken.values() for key in keys):
             self._lock.check()
@@ -83,7 +83,7 @@ class IndexStore:
         return whole
 
     def units(self, found: IndexSet, directory: Path, connection: Any) -> Units:
-        """What a set was made of. Raises Damaged."""
+        """The files of which a set was made. Raises Damaged."""
         directory.mkdir()
         return _units(self._fetch(found, DAYS, directory), connection)
 
@@ -108,7 +108,7 @@ class IndexStore:
         return path
 
     def put(self, span: str, directory: Path) -> None:
-        """Store the set that is in a directory, in place of the one that may be there."""
+        """Store the set that is in a directory, and delete the one that was there before."""
         self._delete(span)
         for kind in KINDS:
             key = key_of(kind, span)
@@ -124,7 +124,7 @@ class IndexStore:
         try:
             self._lock.check()
         except Lost:
-            # Somebody may have been erased meanwhile.
+            # A person may have been erased meanwhile.
             self._delete(span)
             raise
 

@@ -1,7 +1,7 @@
-"""Reads a room's day for the index: who wrote, which words were said, and what each file has besides.
+"""Reads a room's day for the index: who wrote, which words were said, and the facts of each file.
 
-Most lines are taken apart by a pattern; a line of another form is parsed. What the search would find (see
-``chatlog.archive.matching``) is never left out.
+Most lines are taken apart by a pattern; a line of another form is parsed. Nothing that a search would find
+(see ``chatlog.archive.matching``) is left out.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class _Odd(Exception):
 
 
 def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Sequence[Part]) -> int:
-    """Read the parts of a room's day; returns their bytes, unpacked. A file that is damaged is noted as such,
-    and always read by whoever searches. Raises StoreError if one cannot be had."""
+    """Read the parts of a room's day; returns their bytes, unpacked. A damaged file is noted as such, and
+    every search reads it. Raises StoreError if a file cannot be fetched."""
     unit = _Unit(stage, room, int(day[8:]))
     files: list[tuple[Part, IndexedFile]] = []
     digests = {}
@@ -55,7 +55,7 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Sequen
         if times:
             elsewhere[part] = min(times), max(times)
         size += read
-        # Of several files with one name each is always read.
+        # Files that share a name are always read.
         files.append((part, IndexedFile(part.suffix, part.size, None if part.copy else reached, gaps)))
         digests[f"{short_name(part)}{part.suffix}"] = digest.hexdigest()
     unit.flush()
@@ -72,9 +72,9 @@ def add_unit(stage: Stage, catalog: Catalog, room: Room, day: str, parts: Sequen
 
 
 def _is_astray(day: str, elsewhere: Mapping[Part, tuple[bytes, bytes]], parts: Iterable[Part]) -> bool:
-    """Whether files have records of other days that a reader of those days does not look for in them (see
-    ``listings.within``): what was filled in after a long gap, or written by a wrong clock. ``elsewhere`` are
-    the first and the last time of those."""
+    """Whether files have records of other days that a reader of those days would miss (see
+    ``listings.within``): they were filled in after a long gap, or written by a wrong clock. ``elsewhere``: by
+    file, the first and the last time of such records."""
     since = datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp()
     before, midnight, after = (lines.time_bytes(since + n * DAY) for n in (-1, 1, 2))
     soon = utc_minute(since + LATE)
@@ -93,7 +93,7 @@ def _is_astray(day: str, elsewhere: Mapping[Part, tuple[bytes, bytes]], parts: I
 def _read(
     unit: _Unit, blocks: Iterator[bytes], day: str, elsewhere: list[bytes]
 ) -> tuple[bytes | None, tuple[Gap, ...], int]:
-    """Read a file. ``elsewhere`` gets the first and the last time of records of other days."""
+    """Read a file. The first and the last times of records of other days are added to ``elsewhere``."""
     begin = f'{{"timestamp":"{day}'.encode()
     gaps: list[Gap] = []
     reached, size = b"", 0
@@ -162,7 +162,7 @@ class _Unit:
         self._people.add((_bytes(id), _bytes(name)))
         plain, message = lines.plain_message(line), record.get("message")
         if plain is not None:
-            # By this the search decides first.
+            # The search compares this text first.
             said.append(plain)
         elif isinstance(message, str):
             said.append(message.encode("utf-8", "replace"))

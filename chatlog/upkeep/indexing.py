@@ -1,9 +1,9 @@
 """Makes the index of people and words, for searches. The objects stay the truth.
 
-A day that has been over for two hours becomes a set of its own. The sets of days become part of that of their
-month once there are eight of them, and once the month is over. A room's day whose files have changed since is
-read again: late ones, imported ones, those from which a person was erased. What is killed in between is made
-again by the next run, from the first day that was not done.
+A day that has been over for two hours becomes a set of its own. The sets of days are merged into that of
+their month once there are eight of them, and once the month is over. A room's day whose files have changed
+since is read again: late ones, imported ones, those from which a person was erased. A run that was killed is
+continued by the next one, from the first day that was not done.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from chatlog.upkeep.workplace import workplace
 DAY = 86400.0
 #: A day is read so many seconds after its end. Most files are stored then; a search reads the late ones.
 SETTLED = 2 * 3600.0
-#: So many sets of days become part of that of their month: whoever looks something up asks each of them.
+#: So many sets of days are merged into that of their month, for a search queries each set.
 _TOGETHER = 8
 
 
@@ -64,12 +64,12 @@ class Indexer:
         self._now = now
         self._memory = memory
         self._step = step
-        #: When the run began: what was listed since then counts.
+        #: The moment at which the run began: listings since then are reused.
         self._moment = archive.parts.moment()
 
     def run(self, days: Iterable[date], rooms: Collection[Room] | None, lock: ArchiveLock) -> Indexed:
-        """Make what is not there or not fresh of these days, which are over; ``rooms`` None means all. Raises
-        NoDuckDB, TooLittleMemory, Lost."""
+        """Index these days, which are over, where the index is missing or out of date; ``rooms`` None means
+        all. Raises NoDuckDB, TooLittleMemory, Lost."""
         outcome = Indexed()
         self._moment = self._archive.parts.moment()
         store = IndexStore(self._archive.store, lock)
@@ -78,7 +78,7 @@ class Indexer:
         wanted = {day.isoformat() for day in days}
         months = {day[:7] for day in wanted}
         if rooms is None:
-            # Of some days everything is gone.
+            # All objects of a day may be gone.
             months |= {span[:7] for span in sets if span not in there}
         for month in sorted(months):
             with (
@@ -105,7 +105,7 @@ class Indexer:
         begun = day.replace("-", "")
         found = {}
         if rooms is None:
-            # With few requests; the day after it is used again for that day.
+            # This takes few requests, and the listing of the next day is reused for that day.
             self._archive.parts.list_ahead(since, since + DAY, self._moment, lambda day: False)
         for room in self._archive.catalog.rooms(day):
             if rooms is None or room in rooms:
@@ -148,8 +148,8 @@ class _Month:
         there: set[str],
         rooms: Collection[Room] | None,
     ) -> None:
-        """First the sets of the days, then, where it has to be, that of the month. ``there`` are the days
-        with objects."""
+        """Make the sets of the days and then, if needed, that of the month. ``there`` are the days with
+        objects."""
         merged = self._units(sets.get(month))
         if rooms is None:
             days |= {day for _, day in merged or () if day not in there}
@@ -173,7 +173,7 @@ class _Month:
             self._merge(month, sets.get(month), daily, gone)
 
     def _units(self, found: IndexSet | None) -> Units | None:
-        """What a set was made of; None if there is none, or it is damaged."""
+        """The files of which a set was made; None if there is no set, or it is damaged."""
         if found is None:
             return None
         with suppress(Damaged), self._temporary() as directory:
@@ -194,7 +194,7 @@ class _Month:
     def _merge(
         self, month: str, found: IndexSet | None, daily: set[str], gone: set[tuple[Room, str]]
     ) -> None:
-        """Put the sets of the days into that of the month, without what is ``gone`` from it."""
+        """Merge the sets of the days into that of the month, without the days of rooms that are ``gone``."""
         with ExitStack() as stack:
             sets = self._store.sets()
             newer = [self._fetched(sets[day], stack) for day in sorted(daily) if day in sets]
@@ -216,7 +216,7 @@ class _Month:
         return None
 
     def _write(self, span: str, kept: list[Kept], stage: Stage | None) -> bool:
-        """Write a set. If nothing is in it there is none: returns False."""
+        """Write a set, or delete it if it would be empty. Returns whether there is one now."""
         with self._temporary() as target:
             target.mkdir()
             if write(target, kept, stage, self._connection):
@@ -231,7 +231,7 @@ class _Month:
 
 
 class _Temporary:
-    """A directory that may be made, and is gone at the end."""
+    """The path of a directory that may be made, and is removed at the end."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -244,7 +244,7 @@ class _Temporary:
 
 
 class _Day:
-    """What has to be done for a day: ``new`` rooms are read, and ``stale`` ones left out of its set."""
+    """The work for a day: ``new`` rooms are read, and ``stale`` ones left out of its set."""
 
     def __init__(
         self,
@@ -272,7 +272,7 @@ class _Day:
         return not self.new and not self.stale
 
     def wrong(self, units: Units) -> set[tuple[Room, str]]:
-        """What of the day is not right in other units."""
+        """The rooms of the day that are out of date in other units."""
         return {(room, day) for room, day in units if self._is_wrong(room, day, units)}
 
     def _is_wrong(self, room: Room, day: str, units: Units) -> bool:
@@ -288,8 +288,8 @@ def renew(
     now: Callable[[], float],
     step: Callable[[date, Room], None] = lambda day, room: None,
 ) -> list[str]:
-    """Make the index of rooms' days again, where there is one: afterwards it has nothing of what they had
-    before. What cannot be made is deleted, and the keys of that are returned. Raises StoreError, OSError,
+    """Make the index of rooms' days again, if there is one, so that it has nothing any more that is gone from
+    them. If it cannot be made, its objects are deleted, and their keys returned. Raises StoreError, OSError,
     Lost."""
     days = sorted({place.day for place in room_days})
     keys = index_keys(archive.store, days)

@@ -1,4 +1,4 @@
-"""Writes down what upkeep does to an archive, before it does it: manifests of their own.
+"""Writes manifests about what upkeep does to an archive, before it does it.
 
     manifest/{kind}/{year}/{month}/upkeep{kind}_{YYYYMMDD_HHMM}[n{n}].jsonl[.gz|.zst]
 
@@ -53,11 +53,11 @@ class Ledger:
         self._deposit = Deposit(store)
 
     def write(self, rows: Iterable[Row]) -> str:
-        """Write rows as a manifest; its key. When this returns, it is in the store as it should be."""
+        """Write rows as a manifest. Returns its key, once the store has proven to have it."""
         before = self.latest()
         now = round(self._now(), 3)
         since = min(before.until, now) if before is not None else now
-        # If the one before cannot be read, a new chain begins.
+        # If the manifest before cannot be read, a new chain begins.
         digest = before.digest if before is not None else ""
         instance = upkeep_instance(self._kind)
         head = HeadRow(since, now, __version__, instance, new_spool=before is None, previous=digest)
@@ -65,7 +65,7 @@ class Ledger:
         packed = pack_data(b"".join(sealed), self._suffix)
         name = ManifestName(utc_minute(now), instance, kind=self._kind)
         if before is not None and (last := name_in(before.key)).minute == name.minute:
-            # Also where the compression is another by now.
+            # The compression of the one before may be another.
             name = name.numbered(last.n + 1)
         stored, _ = self._deposit.put(name, packed, "manifest")
         return stored.key

@@ -67,7 +67,7 @@ def _s3(
 ) -> tuple[dict[str, Any], str]:
     within: dict[str, Any] = {"Prefix": prefix}
     if family is S3:
-        # Of smaller objects only the bill would grow.
+        # To move smaller objects would only raise the bill.
         within = {"And": {"Prefix": prefix, "ObjectSizeGreaterThan": 128 * 1024 - 1}}
     elif family is TIGRIS:
         within = {}

@@ -2,11 +2,11 @@
 
     upkeep/lock/{n}.json     {"what", "host", "pid", "machine", "since", "at"}
 
-The store creates an object only where there is none. So of two processes that create the same ``n`` one
-succeeds. Whoever holds the lock creates the next one every minute, and deletes the one before. A lock that
-was not renewed for ten minutes is stale: its process has died, and another creates the next one. The old
-process, if it lives after all, cannot renew any more, and stops. A process of the same machine (the same boot
-and the same numbers of processes) is looked for: where there is none, its lock is stale at once.
+The store does not replace an object. So of two processes that create the same ``n``, one succeeds. The
+process that holds the lock creates the next one every minute, and deletes the one before. A lock that was not
+renewed for ten minutes is stale: its process has died, and another creates the next one. The old process, if
+it lives after all, cannot renew any more, and stops. If the process was one of this machine (the same boot
+and the same numbers of processes) and has ended, its lock is stale at once.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class ArchiveLock:
         self._n, self._renewed = n, self._now()
 
     def _forget(self, until: int) -> None:
-        """Delete the locks that are over."""
+        """Delete the locks up to this number."""
         if until:
             with suppress(StoreError):
                 for head in list(self._store.list(PREFIX)):
@@ -156,7 +156,7 @@ class ArchiveLock:
         found: object = None
         with suppress(StoreError, ValueError):
             found = from_json(b"".join(self._store.read(_key(latest))))
-        # What cannot be read is taken for a lock that was created just now.
+        # A lock that cannot be read counts as created just now.
         return latest, found if isinstance(found, dict) else {"at": self._now()}
 
     def _is_stale(self, holder: dict[str, Any]) -> bool:
@@ -188,7 +188,7 @@ def _number(key: str) -> int:
 
 
 def _machine() -> str:
-    """What this process shares with those among which its number is unique; ``""`` if unknown."""
+    """The boot of this machine, and the namespace of the numbers of its processes; ``""`` if unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -197,7 +197,7 @@ def _machine() -> str:
 
 
 def _has_died(holder: dict[str, Any]) -> bool:
-    """Whether the process is one of this machine, and there is none."""
+    """Whether the process was one of this machine, and has ended."""
     here, pid = _machine(), holder.get("pid")
     if not here or holder.get("machine") != here or not isinstance(pid, int) or pid <= 0:
         return False

@@ -1,5 +1,6 @@
-"""What is in the bundles of recorders in one month, by room, and what the manifests of the month say of
-objects: in a temporary database, because there may be a million. Each table and manifest is read once.
+"""The objects in the bundles of recorders of one month, by room, and the rows of objects in the manifests of
+the month. They are in a temporary database, because there may be a million. Each table and manifest is read
+once.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ _TABLES = """
 
 
 class MonthIndex:
-    """The index of a month (``2025-12``). ``damaged`` are the bundles of which nobody knows what is in them,
-    with why. Raises StoreError."""
+    """The index of a month (``2025-12``). ``damaged``: bundles whose table is damaged, with the reason.
+    Raises StoreError."""
 
     def __init__(self, store: Store, month: str) -> None:
         self._store = store
         self._month = month
         self.damaged: list[tuple[str, str]] = []
-        # Without a name it is a file that vanishes with the connection.
+        # Without a name, the database is a file that vanishes with the connection.
         self._base = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._base.executescript(_TABLES)
         self._base.execute("begin")
@@ -88,7 +89,7 @@ class MonthIndex:
             self._read_moved()
 
     def _read_moved(self) -> None:
-        """What earlier runs put into bundles of rooms."""
+        """Read which objects earlier runs put into bundles of rooms."""
         above, least = "manifest/bundle/", self._month.replace("-", "/")
         for head in self._store.list(above):
             if head.key[len(above) :][: len(least)] < least:
@@ -113,7 +114,7 @@ class MonthIndex:
     # -- asking --------------------------------------------------------------------------------------
 
     def named(self, keys: Collection[str]) -> dict[str, ObjectRow]:
-        """What the manifests say of these objects, of those that they name."""
+        """The rows of these objects, without objects that no manifest names."""
         found = {}
         for key in keys:
             row = self._base.execute("select * from named where key = ?", (key,)).fetchone()
@@ -122,11 +123,11 @@ class MonthIndex:
         return found
 
     def rooms(self) -> set[Room]:
-        """The rooms that are in bundles of recorders."""
+        """The rooms with objects in bundles of recorders that are not settled."""
         return set(self._base.execute("select distinct platform, channel from slices where not settled"))
 
     def places(self, room: Room) -> dict[str, list[Slice]]:
-        """Where a room's objects are that are in bundles of recorders, and not settled."""
+        """The places in bundles of recorders of a room's objects that are not settled."""
         rows = self._base.execute(
             "select key, bundle, offset, bytes from slices "
             "where platform = ? and channel = ? and not settled order by bundle",
@@ -138,8 +139,8 @@ class MonthIndex:
         return found
 
     def moved(self, key: str) -> tuple[int, str, bool] | None:
-        """Bytes and digest of the object of this key that is in a bundle of its room, as is written down, and
-        whether no manifest names others of this key; None if there is none."""
+        """Size and digest of the object of this key in a bundle of its room, by the manifests, and whether
+        these name no other object of this key; None if there is none."""
         found = self._base.execute(
             "select moved.bytes, moved.sha256, named.sha256 = moved.sha256 and not twice from moved "
             "left join named on named.key = moved.key where moved.key = ?",
@@ -148,7 +149,7 @@ class MonthIndex:
         return None if found is None else (int(found[0]), str(found[1]), bool(found[2]))
 
     def settle(self, room: Room, keys: Collection[str]) -> None:
-        """These objects are in bundles of their rooms, proven and written down."""
+        """Note that these objects are in bundles of their rooms, proven and named in a manifest."""
         self._base.executemany(
             "update slices set settled = 1 where platform = ? and channel = ? and key = ?",
             ((*room, key) for key in keys),

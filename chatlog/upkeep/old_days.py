@@ -12,9 +12,9 @@ from chatlog.store.dated_folders import days
 from chatlog.store.store import Head, Store
 from chatlog.verify.keys import name_of_object
 
-#: Days that upkeep goes back by itself: what is older has to be looked at by a person once.
+#: Days that upkeep goes back by itself: a person has to check once what is older.
 BY_ITSELF = 8
-#: The days before those in which it is looked whether there is something.
+#: The days before those that are checked for objects.
 _PROBED = 7
 #: From so many rooms on, a day is listed as a whole.
 _MANY = 20
@@ -39,7 +39,7 @@ class RoomDay(NamedTuple):
 
 
 class OldDays:
-    """What there is that is older than it is kept. Every method may raise StoreError."""
+    """The objects that are older than they are kept. Every method may raise StoreError."""
 
     def __init__(self, store: Store, retention: Retention, now: float) -> None:
         self._store = store
@@ -60,8 +60,8 @@ class OldDays:
                     yield RoomDay(room, day, objects, begins(day) + DAY <= self._until(room))
 
     def much_older(self) -> list[Room]:
-        """The rooms that have chat from before the days that upkeep goes back by itself: perhaps somebody
-        mistyped how long they are kept."""
+        """The rooms that have chat from before the days that upkeep goes back by itself: perhaps
+        ``archive.keep`` was mistyped."""
         found: set[Room] = set()
         for kept in self._retention.times():
             for back in range(BY_ITSELF + 1, BY_ITSELF + _PROBED + 1):

@@ -1,7 +1,7 @@
 """Finds the lines of an archive that are about one person, without parsing the others.
 
-A line is looked at closely if it has the person's id, a name, or a whole line in base64 in it. The rules that
-decide then what is the person's are those of ``chatlog.redaction``.
+A line is examined if it has the person's id, a name, or a whole line in base64 in it. Then the rules of
+``chatlog.redaction`` decide what belongs to the person.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from chatlog.archive import lines
 from chatlog.record import from_json
 from chatlog.redaction import Person, redacted_line
 
-#: What every line has in it that repeats a whole line or frame.
+#: Bytes of every line that repeats a whole line or frame.
 _WHOLE = b"raw_base64"
-#: What the notices of deleted and pinned messages have in them.
+#: Bytes of notices about deleted and pinned messages.
 _ABOUT_MESSAGES = (b'"type":"delete"', b"deleted", b"pinned")
 #: Up to so many messages are looked for by their ids.
 _FEW = 8
@@ -25,8 +25,8 @@ _PLAIN = re.compile(r"[0-9a-z_-]+")
 
 
 class Change(NamedTuple):
-    """A line of a block that is the person's: where it begins and ends, and what is left of it; None if
-    nothing is."""
+    """A line of a block with something of the person: its beginning and end, and its rest; None if nothing is
+    left."""
 
     start: int
     end: int
@@ -35,22 +35,22 @@ class Change(NamedTuple):
 
 @dataclass(slots=True)
 class Facts:
-    """What the lines say of the person: ids and names that belong together, and the ids of messages."""
+    """Facts about the person from lines: ids and names that belong together, and the ids of messages."""
 
     ids: set[str] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
     messages: set[str] = field(default_factory=set)
 
     def add(self, other: Facts) -> None:
-        """Add what other lines say."""
+        """Add the facts from other lines."""
         self.ids |= other.ids
         self.names |= other.names
         self.messages |= other.messages
 
 
 class PersonSearch:
-    """Finds the lines of ``person`` from ``since`` to before ``until``, both as in lines. ``asked`` are names
-    of which it is to be found out whose they are. May be used by several threads."""
+    """Finds the lines of ``person`` from ``since`` to before ``until``, both as in lines. ``asked``: names
+    whose ids are to be found out. May be used by several threads."""
 
     def __init__(
         self,
@@ -63,14 +63,15 @@ class PersonSearch:
         self.since = since
         self.until = until
         self.asked = asked
-        #: What every line of the person has one of in it: as it is, and in lower case.
+        #: Every line of the person has one of these in it: of the first in this spelling, of the others in
+        #: any case.
         self._exact = (_WHOLE, *_ids(person))
         self._folded = tuple(sorted(set(_names(person))))
         self._quoted = [f'"{one}"'.encode() for one in (person.id, *person.names) if one]
 
     def knowing(self, facts: Facts) -> PersonSearch:
-        """The same with what was found: of names and messages; the id if there is one. The same object if
-        nothing is new."""
+        """The same search with the names, messages and id that were found; the same object if nothing is
+        new."""
         person = self.person
         known = replace(
             person,
@@ -81,7 +82,7 @@ class PersonSearch:
         return self if known == person else PersonSearch(known, self.since, self.until, self.asked)
 
     def changes(self, block: bytes, facts: Facts | None = None) -> Iterator[Change]:
-        """The lines of a block of whole lines that are the person's, in order. ``facts`` is told of them."""
+        """The lines of a block of whole lines with something of the person, in order. Adds to ``facts``."""
         end = 0
         for start in self._starts(block):
             if start < end:
@@ -99,12 +100,12 @@ class PersonSearch:
     def _rest(self, line: bytes) -> bytes | None:
         rest = redacted_line(line, self.person)
         if rest is line and any(name in line.lower() for name in self._quoted) and not _is_record(line):
-            # Half a record, with something of theirs in what is left of it.
+            # Half a record, with the person's id or name in it.
             return None
         return rest
 
     def _starts(self, block: bytes) -> list[int]:
-        """Where the lines begin that may be the person's."""
+        """The beginnings of lines that may have something of the person."""
         if b"" in self._folded:
             return [0, *(match.end() for match in re.finditer(rb"\n(?=.)", block))]
         starts: set[int] = set()
@@ -134,7 +135,7 @@ class PersonSearch:
 
 
 def _find(block: bytes, needles: Iterable[bytes], starts: set[int]) -> None:
-    """Add where the lines begin that have one of the needles in them."""
+    """Add the beginnings of lines that have one of the needles in them."""
     for needle in needles:
         at = block.find(needle)
         while at >= 0:
@@ -144,7 +145,7 @@ def _find(block: bytes, needles: Iterable[bytes], starts: set[int]) -> None:
 
 
 def _ids(person: Person) -> Iterator[bytes]:
-    """What is written in one way only."""
+    """Bytes that have one spelling: of ids."""
     if person.id:
         yield person.id.encode()
     if len(person.messages) > _FEW:
@@ -154,9 +155,9 @@ def _ids(person: Person) -> Iterator[bytes]:
 
 
 def _names(person: Person) -> Iterator[bytes]:
-    """What is written in capital or small letters; ``b""`` if it may be anything."""
+    """Bytes that may be in any case: of names; ``b""`` if every line has to be examined."""
     for name in person.names:
-        # Whatever is not plain may be written in another way.
+        # Other characters may be escaped.
         yield max(_PLAIN.findall(name.lower()), key=len, default="").encode()
 
 
@@ -168,7 +169,7 @@ def _is_record(line: bytes) -> bool:
 
 
 def rewritten(blocks: Iterable[bytes], search: PersonSearch) -> tuple[bytes, int]:
-    """What is left of an object, and how many of its lines were changed."""
+    """The rest of an object, and how many of its lines were changed."""
     pieces: list[bytes] = []
     redacted = 0
     for block in blocks:

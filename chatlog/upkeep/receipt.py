@@ -1,4 +1,5 @@
-"""What an erasure did and what it could not do, for people and for programs, without the person's name."""
+"""The receipt of an erasure, for people and for programs: what it did and could not do, without the person's
+name."""
 
 from __future__ import annotations
 
@@ -28,18 +29,18 @@ _NAMED = 25
 _LISTED = {
     "now": "They are on the opt-out list now; recorders write down no more of them within a minute.",
     "before": "They were on the opt-out list before.",
-    "name": "Somebody of that name was on the opt-out list before; no record tells an id of theirs any more.",
-    "no id": "No record tells an id of them, so this run put nobody on the opt-out list: chatlog optout add "
+    "name": "Somebody of that name was on the opt-out list before; no record has the id any more.",
+    "no id": "No record has the id, so this run put nobody on the opt-out list: chatlog optout add "
     "takes the id.",
 }
 
 
 @dataclass(slots=True)
 class Result:
-    """What was done. ``waiting`` are files of the recorder here that still have something. ``opted_out``:
-    what became of the opt-out list: ``now``, ``before`` (they were on it), ``name`` (whoever is called so was
-    on it, and no id is known), ``no id``; ``""`` if it was not touched. ``files``: the lines left out of
-    files that were not stored yet, and those changed."""
+    """The result of an erasure. ``waiting`` are files of the recorder here that still have something.
+    ``opted_out``: what became of the opt-out list: ``now``, ``before`` (they were on it), ``name`` (a person
+    of that name was on it, and no id is known), ``no id``; ``""`` if it was not touched. ``files``: the lines
+    left out of files that were not stored yet, and those changed."""
 
     outcome: Outcome = field(default_factory=Outcome)
     waiting: list[Waiting] = field(default_factory=list)

@@ -36,8 +36,8 @@ class Inside(NamedTuple):
 
 
 class RecorderBundle(NamedTuple):
-    """A bundle and what is in it. ``damage``: why nobody knows what is. ``by``: the bundle that is there in
-    its place, ``""`` if there is none."""
+    """A bundle and its objects. ``damage``: what is wrong with its table. ``by``: the bundle that replaces
+    it, ``""`` if none does."""
 
     head: Head
     inside: list[Inside]

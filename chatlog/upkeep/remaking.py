@@ -1,4 +1,4 @@
-"""Makes Parquet and indexes again after somebody was erased from the objects of which they were made."""
+"""Makes Parquet and indexes again after a person was erased from the objects of which they were made."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 
 class Remaking:
-    """Makes them again in the archive that ``opened()`` opens anew, so that no listing is of before. ``lock``
-    is held; ``step(words)`` is told what is made, ``forget()`` drops what this machine has of the old
-    ones."""
+    """Makes them again. ``opened()`` opens the archive anew, so that it has no old listing. ``lock`` is held;
+    ``step(words)`` is called with what is made next, ``forget()`` clears the cache of this machine."""
 
     def __init__(
         self,
@@ -35,8 +34,8 @@ class Remaking:
         self._forget = forget
 
     def __call__(self, outcome: Outcome) -> None:
-        """Make again what was made of the days that changed, of rooms and days that had been compacted. What
-        cannot be made stays deleted. Raises StoreError, OSError and Lost."""
+        """Make the Parquet and the indexes of the changed days again, where there were some. Those that
+        cannot be made stay deleted. Raises StoreError, OSError and Lost."""
         if not outcome.room_days:
             return
         self._forget()

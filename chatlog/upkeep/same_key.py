@@ -12,8 +12,8 @@ from chatlog.uploader.packing import unpacked
 
 
 def has_others(chunks: Iterable[bytes], key: str, row: ObjectRow | None) -> bool:
-    """Whether an object is not the one that a manifest names, and has records nevertheless: it is not a
-    damaged copy of that."""
+    """Whether an object differs from the one that a manifest names, and consists of records, so that it is no
+    damaged copy of that one."""
     data = b"".join(chunks)
     if row is not None and sha256_of([data]) == row.sha256:
         return False

@@ -55,7 +55,7 @@ class Sources:
                 yield room, parts
 
     def rooms(self, day: date) -> set[Room]:
-        """The rooms with objects of a day. A directory may be there without any."""
+        """The rooms with objects of a day. A room whose folder is empty does not count."""
         since, begun = midnight(day), f"{day:%Y%m%d}_"
         return {
             room

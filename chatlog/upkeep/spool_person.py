@@ -1,7 +1,8 @@
 """Erases a person from the files of a recorder on this machine that are not in the store yet.
 
-Where no recorder runs, its spool is locked, and the files are written again without the person. Where one
-runs, its files are its own: it is asked to finish what it writes, and waited for until that is stored.
+If no recorder runs, the spool is locked, and its files are written again without the person. If one runs,
+only the recorder may change its files: it is asked to finish them, and this process waits until they are
+stored.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chatlog.files import Files, replace_file
 from chatlog.naming import FileName, parse_name
 from chatlog.store.store import Store
 from chatlog.upkeep.erasure_objects import Scope
-from chatlog.upkeep.erasure_scan import looked_at
+from chatlog.upkeep.erasure_scan import count_changes
 from chatlog.upkeep.person_search import PersonSearch, rewritten
 from chatlog.uploader.manifest_chain import suffix_of
 from chatlog.uploader.packing import packer, unpacked
@@ -26,9 +27,9 @@ from chatlog.uploader.packing import packer, unpacked
 _BLOCK = 1 << 20
 #: Where recovery keeps what it removed from damaged files: ``{name}.{offset}``.
 _TORN = "torn"
-#: Seconds after which every recorder obeys the opt-out list, and between two looks at its files.
+#: Seconds after which every recorder obeys the opt-out list, and between two checks of its files.
 OBEYED = 60.0
-_LOOK_EVERY = 1.0
+_CHECK_EVERY = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,11 @@ class SpoolSide:
         self._store = store
         self._running = running
         self._now = now
-        # From the first look at the recorder on: the archive may have taken long.
+        # ``patience`` counts from the first call of ``after``: erasing from the archive may have taken long.
         self._until: float | None = None
         self._was_waited_for = False
         self._patience = patience
-        #: When the person was put on the opt-out list; None if that was not now.
+        #: When the person was put on the opt-out list; None if this run did not do that.
         self.listed_at: float | None = None
         #: How many lines were left out of files here, and how many were changed.
         self.removed = 0
@@ -93,15 +94,15 @@ class SpoolSide:
             with suppress(FileNotFoundError):
                 may_be_torn = f"{self._directory}/open/" in path
                 blocks = whole_lines(unpacked(self._chunks(path), suffix), may_be_torn)
-                if lines := sum(looked_at(blocks, search)):
+                if lines := sum(count_changes(blocks, search)):
                     found.append(Waiting(path, name, lines))
         return found
 
     # -- without a recorder ----------------------------------------------------------------------------
 
     def before(self, search: PersonSearch) -> None:
-        """Write the files again without the person, if no recorder runs. What recovery put aside, no recorder
-        uses."""
+        """Write the files again without the person, if no recorder runs. Files that recovery put aside are
+        written in any case, for no recorder uses them."""
         for _, path, suffix in self._all((_TORN,)):
             self._rewrite(path, suffix, search)
         try:
@@ -120,7 +121,7 @@ class SpoolSide:
             text = b"".join(unpacked(self._chunks(path), suffix))
         except FileNotFoundError:
             return
-        removed, redacted = looked_at([text], search)
+        removed, redacted = count_changes([text], search)
         if not removed + redacted:
             return
         if name is not None and self._is_stored(name, text):
@@ -151,27 +152,27 @@ class SpoolSide:
     # -- beside a recorder -----------------------------------------------------------------------------
 
     def after(self, search: PersonSearch) -> bool:
-        """Have the recorder finish its files, and wait until none has anything of the person, but not
-        longer than ``patience``. Whether the archive is to be looked at again: what the recorder stored since
-        the last look may be of them, and the first time nobody knows what it was."""
+        """Have the recorder finish its files, and wait until none has anything of the person, but not longer
+        than ``patience``. Returns whether the archive has to be searched again: the recorder may have stored
+        something of the person since the last search, and the first time that is not known."""
         if not self._runs() or self._patience <= 0:
             return False
         again, self._was_waited_for = not self._was_waited_for, True
         until = self._until = self._until or self._now() + self._patience
         if self.listed_at is not None:
-            # Until then it goes on writing the person down.
+            # Until then the recorder still records the person.
             obeyed, self.listed_at = self.listed_at + OBEYED, None
             self._wait_until(min(obeyed, until))
         names = {each.name for each in self.waiting(search)}
         if not names or not self._running.finish():
             return again
         while names & self.busy() and self._now() < until:
-            self._running.wait(_LOOK_EVERY)
+            self._running.wait(_CHECK_EVERY)
         return again or not names & self.busy()
 
     def _wait_until(self, moment: float) -> None:
         while (left := moment - self._now()) > 0:
-            self._running.wait(min(left, _LOOK_EVERY))
+            self._running.wait(min(left, _CHECK_EVERY))
 
     def _runs(self) -> bool:
         try:

@@ -20,7 +20,8 @@ from chatlog.store.store import UNSUPPORTED, Movable, Store, StoreError
 
 #: Stores bill smaller objects in colder classes as objects of this size.
 LEAST = 128 * 1024
-#: By itself upkeep looks only at bundles that are due since so many seconds: at others it has looked.
+#: By itself, upkeep moves only bundles that became due in the last so many seconds: it has moved the others
+#: before.
 RECENT = 40 * 86400.0
 _AT_ONCE = 8
 _MONTH = re.compile(r"bundle/(\d{4})/(\d\d)/", re.ASCII)
@@ -36,7 +37,7 @@ class Bundle(NamedTuple):
 @dataclass(slots=True)
 class Moved:
     """The result: how many bundles were moved, with their bytes, how many were there already, how many are
-    too ``small``, and which could not be moved, with why."""
+    too ``small``, and which could not be moved, with the reason."""
 
     bundles: int = 0
     bytes: int = 0
@@ -47,7 +48,7 @@ class Moved:
 
 class Tiering:
     """Moves the bundles of ``store`` whose month ended ``after`` seconds before ``now`` to ``storage``.
-    ``step(done, total)`` is told the progress. Every method may raise StoreError."""
+    ``step(done, total)`` is called with the progress. Every method may raise StoreError."""
 
     def __init__(
         self,

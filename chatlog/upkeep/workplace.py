@@ -1,5 +1,5 @@
-"""Directories for temporary files. What is in them is chat, so what a killed process left is removed by the
-next one.
+"""Directories for temporary files. They have chat in them, so the next process removes those that a killed
+process left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def workplace() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
         fd = os.open(os.path.join(name, _LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # It is free as soon as this process has ended, however that was.
+            # The lock is free as soon as this process has ended, in any way.
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield Path(name)
         finally:

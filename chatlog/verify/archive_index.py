@@ -52,7 +52,7 @@ class ArchiveIndex:
         """Without ``path``, the database is an anonymous file, which vanishes with the index."""
         self._base = sqlite3.connect(path, isolation_level=None)
         self._base.executescript(_TABLES)
-        #: What the manifests say of bundles.
+        #: The rows of the manifests about bundles.
         self.in_bundles = BundleIndex(self._base)
         #: Further objects of keys that are known.
         self.namesakes = Namesakes(self._base)
@@ -101,8 +101,8 @@ class ArchiveIndex:
         return [request for (request,) in found]
 
     def add_gone(self, row: ReplacedRow | ExpiredRow | BundledRow, manifest: str, at: float = 0.0) -> None:
-        """Add a row that says that an object is gone, and where what was in it is now. ``at`` is the end of
-        the manifest's period."""
+        """Add a row about an object that is gone, and the place of its records now. ``at`` is the end of the
+        manifest's period."""
         found: tuple[str, int | None, int | None, str]
         if isinstance(row, ReplacedRow):
             found = "replaced", row.lines, None, row.request
@@ -159,8 +159,8 @@ class ArchiveIndex:
     # -- queries -----------------------------------------------------------------------------------
 
     def object(self, key: str, sha256: str = "") -> ObjectRow | None:
-        """The row of an object, of several that have its key the one with these bytes; None if no manifest
-        names it."""
+        """The row of an object; None if no manifest names it. If several objects have the key, ``sha256``
+        chooses one."""
         if sha256 and (other := self.namesakes.object(key, sha256)):
             return other
         found = self._base.execute(
@@ -181,7 +181,8 @@ class ArchiveIndex:
         return "" if found is None else str(found[0])
 
     def settle_gone(self) -> Iterator[Gone]:
-        """Take over which objects are gone, and give all rows that say so. Once all manifests were added."""
+        """Mark the objects that are gone, and return all rows about such objects. Call this once all
+        manifests were added."""
         self.in_bundles.settle()
         self.namesakes.settle()
         self._base.execute(
@@ -202,7 +203,7 @@ class ArchiveIndex:
             yield Gone(*row)
 
     def count_gone(self) -> dict[str, int]:
-        """How many objects are gone, by why."""
+        """How many objects are gone, by the reason."""
         counted = "select gone, count(*) from objects where gone != '' group by gone"
         return dict(self._base.execute(counted))
 

@@ -1,4 +1,5 @@
-"""The part of the index of an archive that is about bundles: what is in them, and which are gone."""
+"""The part of the index of an archive that is about bundles: the objects in them, and the bundles that are
+gone."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ class BundleIndex:
         self._base.executescript(_TABLES)
 
     def add(self, row: BundledRow, at: float) -> None:
-        """Add an object in a bundle. ``at`` is the end of the period of the manifest that says so."""
+        """Add an object in a bundle. ``at`` is the end of the period of the manifest with this row."""
         self._base.execute("insert or ignore into known_bundles values (?)", tuple(texts(row.bundle)))
         self._base.execute(
             "insert into slices values (?, ?, ?, ?, ?, ?) on conflict do update set offset = "
@@ -34,7 +35,7 @@ class BundleIndex:
         )
 
     def add_gone(self, row: ReplacedRow | ExpiredRow, manifest: str) -> None:
-        """Add a row that says that a bundle is gone: what is still wanted of it is in another one."""
+        """Add a row about a bundle that is gone: its objects that are still wanted are in another one."""
         what = "replaced" if isinstance(row, ReplacedRow) else "expired"
         request = row.request if isinstance(row, ReplacedRow) else ""
         self._base.execute(
@@ -43,7 +44,7 @@ class BundleIndex:
         )
 
     def unasked(self) -> Iterator[tuple[str, str, str]]:
-        """Key, manifest and request of the bundles that were replaced, and nobody asked for it."""
+        """Key, manifest and request of the bundles that were replaced without a known request."""
         yield from self._base.execute(
             "select key, manifest, request from gone_bundles where what = 'replaced' "
             "and request not in (select request from requests) order by key"
@@ -55,10 +56,10 @@ class BundleIndex:
         return "" if found is None else str(found[0])
 
     def settle(self) -> None:
-        """Leave each object in one bundle; those with different bytes are different ones. Once all manifests
-        were added."""
-        # Not in one that is gone, and of the others in the latest. A manifest
-        # that is written later may still name a bundle that was replaced before.
+        """Assign each object to one bundle; objects with different bytes are different ones. Call this once
+        all manifests were added."""
+        # Prefer bundles that are not gone, and of those the latest. A later manifest may still name a bundle
+        # that was replaced before.
         self._base.execute(
             "delete from slices where bundle in (select key from gone_bundles) and exists ("
             "select 1 from slices as other where other.key = slices.key and other.sha256 = slices.sha256 "
@@ -70,7 +71,7 @@ class BundleIndex:
         )
 
     def bundles(self) -> Iterator[str]:
-        """The keys of the bundles that have an object which is in nothing else."""
+        """The keys of the bundles with an object that is nowhere else."""
         for (key,) in self._base.execute(
             "select distinct bundle from slices join objects on objects.key = slices.key "
             "where objects.gone = 'bundled' order by bundle"
@@ -78,18 +79,18 @@ class BundleIndex:
             yield key
 
     def end_of(self, bundle: str) -> int | None:
-        """Where the last object in a bundle ends; None if no manifest says what is in it."""
+        """The offset at which the last object in a bundle ends; None if no manifest names objects in it."""
         found = self._base.execute("select max(offset + bytes) from slices where bundle = ?", (bundle,))
         end: int | None = found.fetchone()[0]
         return end
 
     def is_known(self, bundle: str) -> bool:
-        """Whether a manifest says what is, or was, in it."""
+        """Whether a manifest names objects that are, or were, in the bundle."""
         found = self._base.execute("select 1 from known_bundles where bundle = ?", (bundle,))
         return found.fetchone() is not None
 
     def has_live(self, bundle: str) -> bool:
-        """Whether an object is in this bundle and in nothing else."""
+        """Whether an object is in this bundle and nowhere else."""
         return next(self.slices(bundle), None) is not None
 
     def slices(self, bundle: str) -> Iterator[BundledRow]:

@@ -1,4 +1,4 @@
-"""Compares the bundles that there are with those of which the manifests say what is in them."""
+"""Compares the bundles in the store with the rows of the manifests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatlog.verify.gone_check import STILL_THERE
 from chatlog.verify.keys import name_of_object
 from chatlog.verify.object_check import Named
 
-#: Seconds in which what was stored may be in no manifest yet.
+#: Seconds after it was stored in which a bundle may be in no manifest yet.
 _PENDING = 7200.0
 
 
@@ -39,10 +39,10 @@ class BundlesThere:
         self._is_unattested = is_unattested
         #: Bundles that are in no manifest yet, and those whose manifest may be lost.
         self.pending: list[tuple[Head, BundleName]] = []
-        # How many are there that have nothing which is in no other.
+        # How many bundles have only objects that are in other bundles too.
         self._left_over = 0
         self.unattested: list[Head] = []
-        #: Those that are there and can be read.
+        #: Bundles that are in the store and can be read.
         self.there: set[str] = set()
 
     @property
@@ -57,7 +57,7 @@ class BundlesThere:
         )
 
     def check(self, listed: Iterable[Head]) -> None:
-        """Check which there are, and how large they are."""
+        """Check the listed bundles and their sizes, and report the missing ones."""
         for head in listed:
             with suppress(ValueError):
                 self._check(head, parse_bundle_key(head.key)[0])
@@ -79,7 +79,7 @@ class BundlesThere:
                 what = f"{many(head.size, 'byte')}, and the manifests say that it has {end} or more"
                 self._report("altered-object", head.key, what)
         elif index.is_known(head.key):
-            # All that is in it is in other bundles as well.
+            # All its objects are in other bundles as well.
             self._left_over += 1
         elif head.stored is not None and head.stored > self._now - _PENDING:
             self.pending.append((head, name))
@@ -92,8 +92,8 @@ class BundlesThere:
 def named_by_table(
     store: Store, index: ArchiveIndex, head: Head, wanted: Callable[[FileName], bool]
 ) -> list[tuple[BundledRow, Named]]:
-    """The objects in a bundle of which no manifest says what is in it, as far as no manifest names them
-    either. Raises StoreError, and ValueError if the bundle's table is damaged."""
+    """The objects in a bundle that is in no manifest, by the bundle's table, without objects that a manifest
+    names. Raises StoreError, and ValueError if the bundle's table is damaged."""
     found = []
     for each in read_table(store, head).slices():
         name = name_of_object(each.key)

@@ -1,6 +1,7 @@
 """Checks the chains of manifests, and who signed them.
 
-A manifest is vouched for if it is signed, or if one that is vouched for follows it: its digest is in there.
+A manifest is vouched for if it is signed, or if a manifest that is vouched for follows it and so has its
+digest.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _NEAR = 1.0
 
 
 class Chain(NamedTuple):
-    """The chain of an instance: how many manifests it has, how many of them say which one they follow, the
-    time of the first one that does, and how many were signed by whom."""
+    """The chain of an instance: the number of its manifests, the number of those that name the manifest
+    before, the time of the first such one, and by key the number of signed ones."""
 
     instance: str
     manifests: int
@@ -32,9 +33,9 @@ class Chain(NamedTuple):
 
 
 class ChainCheck:
-    """Checks the manifests in ``index``. ``whole``: it has all there are, also the earliest. ``keys`` are the
-    public keys that must have signed; without any, whoever signed once is expected to sign always.
-    ``is_unread(before, manifest)``: whether one that could not be read may lie between the two."""
+    """Checks the manifests in ``index``. ``whole``: it has all manifests, also the earliest. ``keys`` are the
+    public keys that must have signed; without any, an instance that signed once is expected to sign always.
+    ``is_unread(before, manifest)``: whether a manifest that could not be read may lie between the two."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class ChainCheck:
         self._note = note
 
     def run(self) -> list[Chain]:
-        """Report what is wrong; the chains that there are, of instances with links or signatures."""
+        """Report what is wrong. Returns the chains of instances with links or signatures."""
         chains = []
         for instance, links in groupby(self._index.links(), key=lambda link: link.instance):
             chain = self._follow(instance, links)
@@ -70,7 +71,7 @@ class ChainCheck:
     # -- links ---------------------------------------------------------------------------------------
 
     def _follow(self, instance: str, links: Iterator[Link]) -> Chain:
-        """Check which manifest each one follows."""
+        """Check that each manifest follows the one before."""
         before: Link | None = None
         manifests = linked = 0
         since = 0.0
@@ -98,20 +99,21 @@ class ChainCheck:
         if self._index.has_digest(link.instance, link.previous) or self._is_unread(before, link):
             return
         if not self._whole and is_import(link.instance):
-            # Its manifests lie under the days of its objects: that one may be out of the scope.
+            # The manifests of an import lie under the days of its objects: the one before may be out of the
+            # scope.
             return
         if before is None:
             if self._whole:
                 self._report("broken-chain", link.manifest, "the manifest that it follows is not there")
         elif not before.digest:
-            # It is damaged, which has been reported.
+            # The manifest before is damaged, which has been reported.
             return
         elif before.until >= link.since - _NEAR and not self._index.is_followed(before):
             what = f"it is not the manifest that {link.manifest} follows: it was changed, or replaced"
             self._report("broken-chain", before.manifest, what)
         elif before.until >= link.since - _NEAR or link.new_spool:
             self._report("broken-chain", link.manifest, "the manifest that it follows is not there")
-        # Else a time without a manifest lies before it, and that is reported.
+        # Otherwise a time without a manifest lies before it, which is reported.
 
     # -- signatures ----------------------------------------------------------------------------------
 
@@ -147,11 +149,11 @@ class ChainCheck:
                 wanted.add(link.previous)
                 if signed:
                     seen_signed = True
-                    # What lies between two signed ones should have been signed.
+                    # Manifests between two signed ones should have been signed.
                     self._unsigned(before, expected)
                     before.clear()
                 continue
-            # Of one that is damaged, or that somebody else signed, that has been reported.
+            # A manifest that is damaged, or was signed with another key, has been reported.
             if link.digest and not link.signer:
                 (before if seen_signed else behind).append(link)
         if self._keys:

@@ -1,5 +1,5 @@
-"""The command ``chatlog verify``. Its exit status is 0 if nothing is wrong, 1 if something is wrong, 2 if it
-cannot be found out."""
+"""The command ``chatlog verify``. Its exit status is 0 if nothing is wrong, 1 if something is wrong, 2 if the
+archive cannot be checked."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def verify(
 
     if os.environ.get("NO_COLOR"):
         ctx.color = False
-    _look_at_options(archive, named, since, until)
+    _check_options(archive, named, since, until)
     try:
         settings = _settings(named if archive is None else archive, config)
         _look_for_directory(settings)
@@ -176,13 +176,13 @@ def verify(
         jobs,
         settings.recorder.rotate_interval,
         keys,
-        # Of an archive that is named alone nobody knows.
+        # If only the archive is named, its retention is not known.
         Retention(settings.archive.keep) if archive is None and named is None else None,
     )
     ctx.exit(_resumed(store, scope, as_json, None if quick else resume))
 
 
-def _look_at_options(archive: str | None, named: str | None, since: date | None, until: date | None) -> None:
+def _check_options(archive: str | None, named: str | None, since: date | None, until: date | None) -> None:
     if since is not None and until is not None and since > until:
         raise click.UsageError("--since is later than --until")
     if named is not None and archive is not None:
@@ -258,7 +258,7 @@ def _settings(archive: str | None, config: str) -> Settings:
 
 
 def _look_for_directory(settings: Settings) -> None:
-    """Raise StoreError if the directory does not exist: that is a mistake, and no empty archive."""
+    """Raise StoreError if the directory does not exist: that is a mistake, not an empty archive."""
     from chatlog.store.store import MISSING, StoreError
 
     url = settings.archive.url

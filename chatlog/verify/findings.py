@@ -1,4 +1,4 @@
-"""The results of a verification: problems, and totals."""
+"""The results of a verification: its problems and totals."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ STILL_THERE = {
 
 
 def check_gone(index: ArchiveIndex, report: Callable[[str, str, str], object]) -> None:
-    """Report the rows that do not fit the rows of the objects that they are about. Afterwards the index knows
-    which objects are gone."""
+    """Report the rows that do not fit the rows of their objects. Afterwards the index knows which objects are
+    gone."""
     for row in index.settle_gone():
         wrong = _wrong(row)
         if wrong:
@@ -68,8 +68,8 @@ def _unasked(request: str) -> str:
 
 
 def kept_otherwise(expired: Mapping[tuple[str, str, str], int], retention: Retention | None) -> Iterator[str]:
-    """Sentences about rooms of which objects have expired sooner than ``retention`` says, from how many did,
-    by room and by how long they were kept."""
+    """Sentences about rooms whose objects expired sooner than ``retention`` says. ``expired``: how many
+    objects expired, by room and by the time that they were kept."""
     if retention is None:
         return
     for (platform, channel, keep), count in sorted(expired.items())[:_NAMED]:
@@ -93,7 +93,7 @@ class OfRoom(NamedTuple):
 
 
 class BundleCheck:
-    """Checks the objects in one bundle as if each was there itself, reading the bundle once.
+    """Checks the objects in one bundle as if each was an object of its own, reading the bundle once.
     ``on_read(bytes)`` is called while reading."""
 
     def __init__(
@@ -125,7 +125,7 @@ class BundleCheck:
 
 
 class Slices:
-    """The objects in a bundle, as if each was there itself."""
+    """The objects in a bundle, as if each was an object of its own."""
 
     def __init__(self, store: Store, rows: list[BundledRow]) -> None:
         self._places = {row.key: Slice(row.key, row.bundle, row.offset, row.bytes) for row in rows}

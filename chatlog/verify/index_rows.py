@@ -1,4 +1,5 @@
-"""What the index of an archive gives: rooms by day, links of chains, what is missing, what is gone."""
+"""The results of queries to the index of an archive: rooms by day, links of chains, missing manifests,
+objects that are gone."""
 
 from __future__ import annotations
 
@@ -43,8 +44,8 @@ class ManifestGap(NamedTuple):
 
 class Link(NamedTuple):
     """A manifest as a link of its instance's chain: its key, its period, the digest of its rows (``""`` if it
-    is damaged), that of the rows before it, who signed it (``""``: nobody), and whether the signature is of
-    these rows."""
+    is damaged), that of the rows before it, the key that signed it (``""``: none), and whether the signature
+    is of these rows."""
 
     instance: str
     since: float
@@ -59,9 +60,9 @@ class Link(NamedTuple):
 
 
 class Gone(NamedTuple):
-    """A row that says that an object is gone: ``replaced``, ``expired`` or ``bundled``. ``named`` is the
-    digest, ``has`` the number of lines or bytes in the object's own row; None if no manifest names it. ``by``
-    is what it was replaced by, ``others`` how many different objects it is said to be replaced by."""
+    """A row about an object that is gone: ``replaced``, ``expired`` or ``bundled``. ``named`` is the digest,
+    ``has`` the number of lines or bytes in the object's own row; None if no manifest names it. ``by`` is what
+    it was replaced by, ``others`` how many different objects it is said to be replaced by."""
 
     key: str
     what: str

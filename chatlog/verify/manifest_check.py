@@ -72,7 +72,7 @@ class ManifestCheck:
         self.days: tuple[str, str] | None = None
         self.chains: list[Chain] = []
         self._damaged: list[ManifestName] = []
-        # How many objects have expired, by room and by how long they were kept.
+        # How many objects have expired, by room and by the time that they were kept.
         self._expired: Counter[tuple[str, str, str]] = Counter()
 
     def run(self, listed: Iterable[Head]) -> None:
@@ -113,8 +113,8 @@ class ManifestCheck:
             )
 
     def unite(self) -> None:
-        """Report what the manifests of recorders that share their rooms say together, once it is known which
-        objects are in no manifest yet."""
+        """Report the holes that no recorder of a cluster filled. Call this once it is known which objects are
+        in no manifest yet."""
         for cluster, rooms, seconds in self.spans.united():
             self._watcher.note(
                 f"cluster {cluster}: {many(rooms, 'room')} of several recorders; for {seconds:.1f} s in all "
@@ -223,7 +223,8 @@ class ManifestCheck:
             self.spans.room(period, row)
 
     def _may_follow_unread(self, before: Link | None, link: Link) -> bool:
-        """Whether one that was not read may lie between a manifest and the next one that was."""
+        """Whether a manifest that could not be read may lie between a manifest and the next one that
+        could."""
         earliest = -inf if before is None else before.since - _BEFORE
         return any(
             (name.instance or "main") == link.instance and earliest <= _begins(name) <= link.since

@@ -1,5 +1,5 @@
-"""Checks the objects that are there and in a bundle as well: the same ones, because the bundling was
-interrupted, or others that have the same key."""
+"""Checks objects whose keys are in a bundle as well: the same objects, because the bundling was interrupted,
+or other ones with the same key."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class NamesakeCheck:
         )
 
     def other(self, head: Head, name: FileName) -> Named | None:
-        """The object, if it is another one than that of its key in a bundle."""
+        """The object, if it differs from the one with its key in a bundle."""
         known = self._index.object(head.key)
         same = known is not None and known.bytes == head.size
         digest = self._digest(head.key) if self._reads or not same else ""
         if same and known is not None and digest in ("", known.sha256):
-            # It is checked in its bundle.
+            # The object is checked in its bundle.
             self._left_over += 1
             return None
         self._found.add(head.key)
@@ -72,7 +72,7 @@ class NamesakeCheck:
         return ""
 
     def report_missing(self) -> None:
-        """Report those that a manifest names and that are not there, once all objects were listed."""
+        """Report the missing objects among them. Call this once all objects were listed."""
         for each in self._index.namesakes:
             if each.first_bundle and not each.bundle and each.row.key not in self._found:
                 what = f"{each.manifest} names it, with other bytes than the one of its name in a bundle has"

@@ -1,4 +1,4 @@
-"""The part of the index of an archive that is about keys under which the manifests know several objects.
+"""The part of the index of an archive that is about keys of several objects.
 
 No recorder uses a key twice. Two recorders with one name, a spool that was lost, or a backup that was put
 back may: then an object is in a bundle, and another one has its key.
@@ -20,8 +20,8 @@ _TABLE = """
 
 
 class Namesake(NamedTuple):
-    """A further object of a key: ``manifest`` names it. ``bundle``: where it is, ``""`` if in none.
-    ``first_bundle``: the same of the object of this key that the index knows first."""
+    """A further object of a key: ``manifest`` names it. ``bundle``: the bundle that has it, ``""`` if none
+    has. ``first_bundle``: that of the object that the main index has under this key."""
 
     row: ObjectRow
     manifest: str
@@ -42,8 +42,8 @@ class Namesakes:
         self._base.execute("insert or ignore into others values (?, ?, ?, ?, ?, ?, ?, '')", values)
 
     def settle(self) -> None:
-        """Leave out those that are gone, and let the index know first an object that is in a bundle, or else
-        one that is there. Once all manifests were added."""
+        """Mark the objects that are gone, and give the main index, of the objects of a key, one that is in a
+        bundle, or else one that is not gone. Call this once all manifests were added."""
         self._base.execute(
             "update others set gone = coalesce((select what from gone where gone.key = others.key "
             "and gone.sha256 = others.sha256 order by what = 'bundled' limit 1), '')"
@@ -72,7 +72,7 @@ class Namesakes:
         )
 
     def __iter__(self) -> Iterator[Namesake]:
-        """Those that should be there."""
+        """The further objects that should be there."""
         bundle = (
             "coalesce((select bundle from slices where slices.key = {0}.key and slices.sha256 = {0}.sha256 "
             "limit 1), '')"

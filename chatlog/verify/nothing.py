@@ -1,4 +1,4 @@
-"""The sentences for the case that nothing was found: of a room, of some days, or at all."""
+"""The sentences for the case that nothing was found: of a room, of some days, or of anything."""
 
 from __future__ import annotations
 

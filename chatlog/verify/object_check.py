@@ -32,8 +32,8 @@ DAY = 86400.0
 #: The most problems of one kind that are reported line by line.
 _REPORTED = 10
 _BUCKETS = 256
-#: Two objects without ids and with the same lines count as duplicates from so many lines on: people may say
-#: the same at the same time, but not so often in the same order.
+#: Two objects without ids and with the same lines count as duplicates if they have at least so many lines:
+#: people may say the same at the same time, but not so often in the same order.
 _CERTAIN = 10
 #: A gap record of more days than this is ignored: one of its times is wrong.
 _LONGEST_GAP = 4000
@@ -112,7 +112,7 @@ class Identities:
 
 
 class Readable(Protocol):
-    """What gives the bytes of objects."""
+    """A source of the bytes of objects."""
 
     def read(self, key: str) -> Iterator[bytes]:
         """The bytes of an object. Raises StoreError."""
@@ -196,7 +196,7 @@ class RoomDayCheck:
             raise
         try:
             with suppress(StopIteration):
-                # Read the rest, which could not be unpacked, for the digest.
+                # Read the rest for the digest; it could not be unpacked.
                 while True:
                     next(chunks)
         except StoreError:
@@ -271,7 +271,7 @@ class RoomDayCheck:
     # -- duplicates --------------------------------------------------------------------------------
 
     def _copies(self) -> int:
-        """How many records other instances have too: one for each further instance."""
+        """How many records other instances have too, counted once for each further instance."""
         if len(self._known) < 2:
             return 0
         copies = 0

@@ -1,4 +1,4 @@
-"""Compares the Parquet that there is with what ``chatlog compact`` wrote down, and with the objects. Needs no
+"""Compares the Parquet in the store with the notes of ``chatlog compact``, and with the objects. Needs no
 DuckDB; ``chatlog compact --check`` compares every record.
 """
 
@@ -52,7 +52,7 @@ class ParquetThere:
         self._stale = 0
 
     def check(self, patience: Patience, reading: Callable[[int], object]) -> None:
-        """Check what there is. ``reading`` is told how many bytes were read. Raises StoreAway."""
+        """Check all files. ``reading(size)`` is called for the bytes that were read. Raises StoreAway."""
         listed = patience.ask(lambda: list(self._store.list("parquet/")))
         by_day: dict[str, list[tuple[Head, tuple[str, str]]]] = {}
         for head in listed:
@@ -96,7 +96,7 @@ class ParquetThere:
             self._report("altered-object", head.key, f"{what}; {_AGAIN}")
             return
         if made is None:
-            # It was not written down, because compact was killed, or the note cannot be read.
+            # There is no note, because compact was killed, or it cannot be read.
             self._stale += 1
         elif made.names != names_of(self._parts.of_room(room, _midnight(day), _midnight(day) + DAY)):
             self._stale += 1

@@ -24,7 +24,7 @@ class StoreAway(StoreError):
 
 class Patience:
     """Makes calls, from several threads. ``ask(call)`` raises StoreError for an error of one object, and
-    StoreAway if the store as a whole fails. ``check`` finds that out: it raises StoreError then."""
+    StoreAway if the store as a whole fails. ``check()`` finds that out, and raises StoreError then."""
 
     def __init__(self, sleep: Callable[[float], object], check: Callable[[], object]) -> None:
         self._sleep = sleep

@@ -24,7 +24,7 @@ SHOWN = 40
 
 #: The most rooms and days that are named because manifests and gap records differ, and the most chains.
 DIFFERING = 10
-#: A day, but for what two manifests do not tell between them, in seconds.
+#: The seconds of a day, without those that two manifests may leave out between them.
 _WHOLE = 86400.0 - 60.0
 
 #: Writes one line.
@@ -33,8 +33,8 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The result of a verification. ``differing`` are rooms and days of which the manifests and the gap
-    records do not say the same."""
+    """The result of a verification. ``differing`` are rooms and days for which manifests and gap records
+    differ."""
 
     archive: str
     totals: Totals
@@ -120,7 +120,7 @@ def summary(found: Found, reported: Counter[str]) -> Iterator[str]:
 
 
 def _differences(differing: list[RoomDayRow]) -> Iterator[str]:
-    """What the manifests and the gap records say differently."""
+    """The rooms and days for which manifests and gap records differ."""
     for room in differing[:DIFFERING]:
         yield (
             f"{room.platform}/{room.channel} {room.day}: {duration(room.missing)} are missing by the "
@@ -158,9 +158,9 @@ def _table(rooms: list[RoomDayRow]) -> Iterator[str]:
         share = "-" if room.coverage is None else percent(room.coverage)
         missing = "-" if room.coverage is None else duration(room.missing)
         gaps = f"{room.gaps}, {duration(room.gap_seconds)}" if room.gaps or room.gap_seconds else "none"
-        told = room.recorded + room.missing
-        # Of the rest nobody said that the room was on a list.
-        part = f"; told of {duration(told)}" if 0.0 < told < _WHOLE else ""
+        known = room.recorded + room.missing
+        # For the rest of the day, no manifest says that the room was on a list.
+        part = f"; manifests cover {duration(known)}" if 0.0 < known < _WHOLE else ""
         yield f"{name:{width}}  {room.day}  {share:>8}  {missing:8}  {gaps}{part}"
 
 

@@ -1,4 +1,4 @@
-"""What a verification has checked, in a file: one that was interrupted goes on from there."""
+"""Keeps the results of a verification in a file, so that an interrupted one can be continued."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatlog.verify.object_check import Named, RoomDay
 #: Results after which the file is brought to the disk.
 _EVERY = 50
 _VERSION = 1
-#: Problems that may be over the next time.
+#: Kinds of problems that may be gone the next time.
 _MAY_PASS = frozenset({"unread-object", "missing-object"})
 
 
@@ -45,12 +45,12 @@ class Resuming:
             raise NotAFile(f"{path} cannot be used: {error}") from None
 
     def find(self, group: list[Named]) -> RoomDay | None:
-        """What was found of these objects, if they were checked already and are as they were then."""
+        """The result for these objects, if they were checked already and have not changed."""
         row = self._base.execute("select found from done where what = ?", (_what(group),)).fetchone()
         return None if row is None else _room_day(json.loads(row[0]))
 
     def keep(self, group: list[Named], found: RoomDay) -> None:
-        """Keep what was found, unless that may pass."""
+        """Keep a result, unless it has problems that may pass."""
         if _MAY_PASS & set(found.counts):
             return
         self._base.execute("insert or replace into done values (?, ?)", (_what(group), _text(found)))
@@ -68,7 +68,7 @@ class Resuming:
 
 
 def _what(group: list[Named]) -> bytes:
-    """A digest of the objects' names and sizes, and of what the manifests say of them."""
+    """A digest of the objects' names and sizes, and of their rows in manifests."""
     found = hashlib.sha256()
     for each in group:
         found.update(repr((each.key, each.size, each.row)).encode("utf-8", "surrogatepass"))

@@ -20,7 +20,7 @@ class RoomsThere:
         self._met: set[Room] = set()
 
     def met(self, platform: str, channel: str) -> None:
-        """Add a room of which there is something."""
+        """Add a room that was found."""
         if len(self._met) < _MOST:
             self._met.add((platform, channel))
 

@@ -16,10 +16,11 @@ FIRST_DAY, LAST_DAY = date(1, 1, 1), date(9999, 12, 31)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is checked: the days from ``since`` to ``until``, both included, and the rooms as (platform,
-    channel); no room means all. ``read``: the objects are read. ``at_once``: how many pairs of room and day
-    are checked at a time. ``rotate``: how long a file is written at most, in seconds. ``keys`` are the public
-    keys that sign the manifests. ``retention``: how long what is to be kept; None if that is not known."""
+    """The part of an archive that is checked: the days from ``since`` to ``until``, both included, and the
+    rooms as (platform, channel); no room means all. ``read``: the objects are read. ``at_once``: how many
+    pairs of room and day are checked at a time. ``rotate``: how long a file is written at most, in seconds.
+    ``keys`` are the public keys that sign the manifests. ``retention``: how long records are to be kept; None
+    if that is not known."""
 
     since: date = FIRST_DAY
     until: date = LAST_DAY
@@ -65,7 +66,7 @@ class Watcher:
         """A problem was found."""
 
     def note(self, text: str) -> None:
-        """There is something that the user should know and that is no problem."""
+        """Show the user a sentence that is not about a problem."""
 
     def reading(self, size: int) -> None:
         """``size`` bytes were read. Called from any thread."""

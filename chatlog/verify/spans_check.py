@@ -1,8 +1,9 @@
-"""What the manifests of recorders that share their rooms say together: a room's hole is where none of them
+"""Checks the manifests of recorders that share their rooms together: a room has a hole where none of them
 recorded it.
 
-A hole is explained where a recorder says that the room was its own then, and missing: then it has a gap
-record. Only the manifests of a cluster are looked at; a recorder that is alone says by itself what it missed.
+A hole is explained if a recorder states that it had the room then, and that the room was missing: then there
+is a gap record. Only the manifests of clusters are checked; a recorder that works alone states by itself what
+it missed.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ Span = tuple[float, float]
 
 @dataclass(slots=True)
 class _Room:
-    """Of a room: when it was recorded, and when somebody says that it was missing, both in order and apart;
-    and when it was taken off the list."""
+    """A room: when it was recorded, and when a recorder states that it was missing (``stated``), both in
+    order and apart; and when it was taken off the list."""
 
     spans: list[Span] = field(default_factory=list)
-    told: list[Span] = field(default_factory=list)
+    stated: list[Span] = field(default_factory=list)
     removed: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class _Recorder:
-    """An instance's last period, the manifest that has it, and whether it was the last on purpose."""
+    """The end of an instance's last period, its manifest, and whether the instance ended on purpose."""
 
     until: float
     manifest: str
@@ -43,17 +44,17 @@ class _Recorder:
 
 
 class SpansCheck:
-    """The manifests of clusters, in whatever order they are read. ``now`` is the time of day."""
+    """The manifests of clusters, which may be added in any order. ``now`` is the time of day."""
 
     def __init__(self, now: float) -> None:
         self._now = now
         self._rooms: dict[tuple[str, str, str], _Room] = {}
         self._recorders: dict[tuple[str, str], _Recorder] = {}
-        # Since when instances have objects of which no manifest tells yet.
-        self._untold: dict[str, float] = {}
+        # Since when instances have objects that are in no manifest yet.
+        self._unnamed: dict[str, float] = {}
 
     def period(self, head: HeadRow, manifest: str) -> None:
-        """A manifest was read."""
+        """Add the period of a manifest."""
         if not head.cluster:
             return
         known = self._recorders.get((head.cluster, head.instance))
@@ -61,7 +62,7 @@ class SpansCheck:
             self._recorders[head.cluster, head.instance] = _Recorder(head.until, manifest, head.closed)
 
     def room(self, head: HeadRow, row: RoomRow) -> None:
-        """A row of a room in it."""
+        """Add a row of a room."""
         if not head.cluster:
             return
         key = head.cluster, row.platform, row.channel
@@ -71,22 +72,22 @@ class SpansCheck:
                 return
             room = self._rooms[key] = _Room()
         whole = ((0.0, head.until - head.since),) if row.spans is None else row.spans
-        for known, some in ((room.spans, whole), (room.told, row.gaps)):
+        for known, some in ((room.spans, whole), (room.stated, row.gaps)):
             for start, end in some:
                 _add(known, (head.since + start, head.since + end))
         if row.reason == "removed":
             room.removed.append(head.since + max((end for _, end in (*whole, *row.gaps)), default=0.0))
 
-    def untold(self, instance: str, since: float | None) -> None:
-        """An object of the instance that was begun then is in no manifest yet. Call this before anything is
-        asked."""
+    def unnamed(self, instance: str, since: float | None) -> None:
+        """An object of the instance that was begun then is in no manifest yet. Call this before the methods
+        that follow."""
         if since is not None:
             instance = instance or "main"
-            self._untold[instance] = min(since, self._untold.get(instance, since))
+            self._unnamed[instance] = min(since, self._unnamed.get(instance, since))
 
     def lost(self) -> Iterator[tuple[str, str, _Recorder]]:
-        """The recorders without a manifest for LOST seconds, while others wrote theirs, that did not hand
-        over."""
+        """The recorders that did not hand over, and have written no manifest for LOST seconds, while others
+        have."""
         latest: dict[str, float] = {}
         for (cluster, _), each in self._recorders.items():
             latest[cluster] = max(latest.get(cluster, 0.0), each.until)
@@ -95,7 +96,7 @@ class SpansCheck:
                 yield cluster, instance, each
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong, once all manifests were read."""
+        """The problems, once all manifests were read."""
         tails: dict[str, list[float]] = {}
         for cluster, instance, each in self.lost():
             tails.setdefault(cluster, []).append(each.until)
@@ -108,7 +109,7 @@ class SpansCheck:
             )
         for (cluster, platform, channel), room in sorted(self._rooms.items()):
             known = self._known_until(cluster)
-            if max(len(room.spans), len(room.told)) >= _MOST:
+            if max(len(room.spans), len(room.stated)) >= _MOST:
                 words = f"it was lost and found again {_MOST} times or more: too often to look at all holes"
                 yield Problem("unexplained-hole", f"{platform}/{channel}", 0, words)
                 continue
@@ -121,7 +122,7 @@ class SpansCheck:
                 )
 
     def united(self) -> Iterator[tuple[str, int, float]]:
-        """Of each cluster its name, how many rooms its recorders had, and for how many seconds in all nobody
+        """For each cluster its name, the number of its rooms, and the sum of the seconds in which no recorder
         recorded one of them, explained or not."""
         for cluster in sorted({name for name, _, _ in self._rooms}):
             known = self._known_until(cluster)
@@ -130,17 +131,17 @@ class SpansCheck:
             yield cluster, len(rooms), sum(end - start for start, end, _ in holes)
 
     def _known_until(self, cluster: str) -> float:
-        """Until when all recorders that may be at work have written manifests. One that has handed everything
-        over, as for an upgrade, may be back, and writes its next manifest when an hour has passed; so does
-        one that is new."""
+        """Until when all recorders that may be at work have written manifests. A recorder that has handed
+        everything over, as for an upgrade, may be back; then it writes its next manifest when an hour has
+        passed, as a new recorder does."""
         found = {instance: each for (name, instance), each in self._recorders.items() if name == cluster}
         latest = max(each.until for each in found.values())
         at = self._now if all(each.closed for each in found.values()) else latest
         at_work = [each.until for each in found.values() if at - each.until <= LOST]
-        untold = [
-            found[instance].until if instance in found else since for instance, since in self._untold.items()
+        unnamed = [
+            found[instance].until if instance in found else since for instance, since in self._unnamed.items()
         ]
-        return min([*at_work, *untold], default=latest)
+        return min([*at_work, *unnamed], default=latest)
 
 
 def _add(spans: list[Span], new: Span) -> None:
@@ -158,15 +159,16 @@ def _add(spans: list[Span], new: Span) -> None:
 
 
 def _between(room: _Room) -> Iterator[tuple[float, float, bool]]:
-    """When nobody recorded a room, though it was on the list, and whether somebody says so."""
+    """The times in which no recorder recorded a room that was on the list, and whether a recorder states
+    it."""
     for (_, start), (end, _) in zip(room.spans, room.spans[1:], strict=False):
-        for told_from, told_until in room.told:
-            if told_until <= start or told_from >= end:
+        for stated_from, stated_until in room.stated:
+            if stated_until <= start or stated_from >= end:
                 continue
-            if told_from > start:
-                yield from _unless_removed(room, start, told_from)
-            yield max(start, told_from), min(end, told_until), True
-            start = told_until
+            if stated_from > start:
+                yield from _unless_removed(room, start, stated_from)
+            yield max(start, stated_from), min(end, stated_until), True
+            start = stated_until
         if start < end:
             yield from _unless_removed(room, start, end)
 
@@ -177,12 +179,12 @@ def _unless_removed(room: _Room, start: float, end: float) -> Iterator[tuple[flo
 
 
 def _holes(room: _Room, known: float, tails: list[float]) -> Iterator[Span]:
-    """When nobody recorded a room, and nobody says so."""
-    for start, end, told in _between(room):
-        if told or end - start <= SLACK or start >= known:
+    """The times in which no recorder recorded a room, and none states it."""
+    for start, end, is_stated in _between(room):
+        if is_stated or end - start <= SLACK or start >= known:
             continue
         if any(until - SLACK <= start <= until + LOST or start <= until < end for until in tails):
-            # The manifest that would tell is lost with its recorder, which is told already.
+            # The manifest that would state it is lost with its recorder, which is reported already.
             continue
         yield start, end
 

@@ -42,9 +42,9 @@ _AT_ONCE = 2000
 _CLOCKS = 600.0
 #: Seconds by which manifests and gap records of a day may differ.
 _DIFFERENT = 60.0
-#: What an erasure is about to store, until it is written down.
+#: Below this are notes of objects that an erasure is about to store, until a manifest names them.
 _ERASURES = "upkeep/erasure/"
-#: Below these is what is made of the objects, and the manifests.
+#: Below these are manifests, bundles, and everything that is made of objects.
 _KNOWN = ("manifest/", "upkeep/", "optout/", "bundle/", "parquet/", "index/")
 
 
@@ -94,8 +94,8 @@ class Verification:
 
     @property
     def differing(self) -> list[RoomDayRow]:
-        """The rooms and days of which manifests and gap records do not say the same, the most different
-        first. Days are left out of which a gap record may come later, or lie behind the scope."""
+        """The rooms and days for which manifests and gap records differ, those that differ most first. Days
+        whose gap records may come later, or lie behind the scope, are left out."""
         if not self._scope.read:
             return []
         over = datetime.fromtimestamp(self._now - 86400.0 - 2 * HOUR, UTC).date().isoformat()
@@ -199,7 +199,7 @@ class Verification:
         if row is None:
             if self._is_pending(head, name):
                 self.totals.pending += 1
-                self._manifests.spans.untold(name.instance, created(name))
+                self._manifests.spans.unnamed(name.instance, created(name))
             elif self._is_unattested(head, name):
                 self.totals.unattested += 1
             else:
@@ -267,12 +267,12 @@ class Verification:
     def _read_bundles(self) -> None:
         whole = self._scope.all_days and not self._scope.rooms and not self._manifests.unread
         there = BundlesThere(self._index, whole, self._now, self._problem, self._is_unattested)
-        # What there is was listed already, perhaps.
+        # The bundles may have been listed already, so this does not use ``_listed``.
         there.check(self._patience.ask(lambda: list(self._store.list("bundle/"))))
         if there.note:
             self._watcher.note(there.note)
         for head, name in there.pending:
-            self._manifests.spans.untold(name.instance, created(name))
+            self._manifests.spans.unnamed(name.instance, created(name))
             self.totals.pending += self._read_unnamed(head)
         for head in there.unattested:
             self.totals.unattested += self._read_unnamed(head)
@@ -285,7 +285,7 @@ class Verification:
             self._add(each.named.name, each.found)
 
     def _read_unnamed(self, head: Head) -> int:
-        """Check a bundle of which no manifest says what is in it; the number of objects in it."""
+        """Check a bundle that is in no manifest. Returns the number of objects in it."""
         try:
             named = self._patience.ask(
                 partial(named_by_table, self._store, self._index, head, self._scope.has)

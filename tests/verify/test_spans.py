@@ -145,9 +145,9 @@ class SpansTests(SynchronousTestCase):
             if instance == "a":
                 for hour in (2, 3, 4, 5):
                     self.hour("c", hour, ((600.0, HOUR),))
-            self.check.untold(instance, HOUR + 300.0)
-            self.check.untold(instance, HOUR + 900.0)
-            self.check.untold(instance, None)
+            self.check.unnamed(instance, HOUR + 300.0)
+            self.check.unnamed(instance, HOUR + 900.0)
+            self.check.unnamed(instance, None)
             self.assertEqual(self.kinds(), expected)
 
     def test_alone(self) -> None:

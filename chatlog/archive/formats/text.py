@@ -11,7 +11,7 @@ from chatlog.archive.matching import badges_of
 from chatlog.counted import many
 from chatlog.printable import printable
 
-#: Applies a style to a text: ``style(text, fg="red", dim=True)``. In a pipe it returns the text as it is.
+#: Applies a style to a text: ``style(text, fg="red", dim=True)``. In a pipe it returns the text unchanged.
 Style = Callable[..., str]
 
 _BADGES = {
