@@ -30,7 +30,7 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
+class SetAnswer:
     """The answer of one set, ``found``. ``known``: the days that the set covers, by room and day of the
     month; ``days``: those that have what was looked for."""
 
@@ -55,8 +55,8 @@ class Index:
         self._files: MemoryCache[dict[int, str]] = MemoryCache(_FILES // 2, _size_of)
         self._ids: MemoryCache[list[tuple[str, str]]] = MemoryCache(_ANSWERS, lambda found: 1)
         self._answers: MemoryCache[Days] = MemoryCache(_ANSWERS, lambda days: 1)
-        self._months: MemoryCache[list[Looked]] = MemoryCache(_MONTHS, lambda found: 1)
-        self._looking = [Lock() for _ in range(_LOCKS)]
+        self._months: MemoryCache[list[SetAnswer]] = MemoryCache(_MONTHS, lambda found: 1)
+        self._asking = [Lock() for _ in range(_LOCKS)]
 
     @property
     def is_there(self) -> bool:
@@ -68,7 +68,7 @@ class Index:
         sets = self._sets()
         return day in sets or day[:7] in sets
 
-    def of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked]:
+    def of_month(self, month: str, terms: tuple[Term, ...]) -> list[SetAnswer]:
         """The answers of the sets of a month (``2025-12``) about records to which all the terms apply."""
         found = self._of_month(month, terms)
         if found is None:
@@ -76,20 +76,20 @@ class Index:
             found = self._of_month(month, terms)
         return found or []
 
-    def _of_month(self, month: str, terms: tuple[Term, ...]) -> list[Looked] | None:
+    def _of_month(self, month: str, terms: tuple[Term, ...]) -> list[SetAnswer] | None:
         """The same; None if a set was replaced since it was listed."""
         sets = tuple(found for span, found in self._sets().items() if span[:7] == month)
         # All rooms of a search ask for the same, perhaps at the same time.
-        with self._looking[hash((sets, terms)) % _LOCKS]:
+        with self._asking[hash((sets, terms)) % _LOCKS]:
             known = self._months.get((sets, terms))
             if known is not None:
                 return known
             if len(sets) <= 1:
-                looked = [self._looked(each, terms) for each in sets]
+                answers = [self._answer_of(each, terms) for each in sets]
             else:
                 with ThreadPoolExecutor(min(_AT_ONCE, len(sets))) as threads:
-                    looked = list(threads.map(lambda each: self._looked(each, terms), sets))
-            found = [each for each in looked if each is not None]
+                    answers = list(threads.map(lambda each: self._answer_of(each, terms), sets))
+            found = [each for each in answers if each is not None]
             if len(found) == len(sets):
                 self._months.of((sets, terms), lambda: found)
                 return found
@@ -115,23 +115,23 @@ class Index:
                 self._broken &= set(sets.values())
             return {span: found for span, found in self._listing.sets.items() if found not in self._broken}
 
-    def files(self, looked: Looked, room: Room) -> dict[int, str]:
+    def files(self, answer: SetAnswer, room: Room) -> dict[int, str]:
         """The files of a room's days that a set covers, as JSON. They are needed for a day whose listing is
         not the one that the set knows. Empty if they cannot be read."""
-        with self._reading(looked.found) as reader:
-            return self._files.of((looked.found.head(DAYS), room), lambda: reader.files(room))
+        with self._reading(answer.found) as reader:
+            return self._files.of((answer.found.head(DAYS), room), lambda: reader.files(room))
         return {}
 
-    def ids(self, looked: Looked, names: frozenset[str]) -> frozenset[str] | None:
+    def ids(self, answer: SetAnswer, names: frozenset[str]) -> frozenset[str] | None:
         """The ids of everybody with one of these names, as a set has them; ``""`` is among them if one of
         these people has no id. None if they cannot be read."""
-        with self._reading(looked.found) as reader:
-            sources = self._known.of(looked.found.head(DAYS), reader.known).sources
-            found = self._ids.of((looked.found, names), lambda: reader.named(names, sources))
+        with self._reading(answer.found) as reader:
+            sources = self._known.of(answer.found.head(DAYS), reader.known).sources
+            found = self._ids.of((answer.found, names), lambda: reader.named(names, sources))
             return frozenset(id for _, id in found)
         return None
 
-    def _looked(self, found: IndexSet, terms: tuple[Term, ...]) -> Looked | None:
+    def _answer_of(self, found: IndexSet, terms: tuple[Term, ...]) -> SetAnswer | None:
         """The answer of a set; None if it cannot be read."""
         with self._reading(found) as reader:
             if self._known.get(found.head(DAYS)) is None:
@@ -143,7 +143,7 @@ class Index:
             ]
             rooms = set.intersection(*(set(answer) for answer in answers))
             days = {room: _common(answer[room] for answer in answers) for room in rooms}
-            return Looked(found, known.by_room, days)
+            return SetAnswer(found, known.by_room, days)
         return None
 
     @contextmanager

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from chatlog.archive.index_coverage import Day, IndexedFile, day_from_json, from_json, is_same, short_name
-from chatlog.archive.index_lookup import Index, Looked
+from chatlog.archive.index_lookup import Index, SetAnswer
 from chatlog.archive.index_reading import People, Said, Term
 from chatlog.archive.lines import LAST
 from chatlog.archive.listings import DAY
@@ -64,8 +64,8 @@ class Narrowing:
         self._index = index
         self._room = room
         self._terms = terms
-        self._months: dict[str, list[Looked]] = {}
-        self._coming: dict[str, Future[list[Looked]]] = {}
+        self._months: dict[str, list[SetAnswer]] = {}
+        self._coming: dict[str, Future[list[SetAnswer]]] = {}
         self._files: dict[tuple[int, str], dict[str, IndexedFile]] = {}
 
     def look_ahead(self, since: float, until: float) -> None:
@@ -86,13 +86,13 @@ class Narrowing:
     def day(self, day: str, digest: str) -> KnownDay | None:
         """All files of a day (``2025-12-29``), if an index knows the listing with this ``digest``; None if
         the files have to be checked one by one."""
-        for looked in self._of_day(day):
-            known = looked.known.get(self._room, {}).get(int(day[8:]))
+        for answer in self._of_day(day):
+            known = answer.known.get(self._room, {}).get(int(day[8:]))
             if known is None or known.listing != digest:
                 continue
             with suppress(ValueError):
                 if (found := day_from_json(known.text)) is not None:
-                    return KnownDay(found, bool(looked.days.get(self._room, 0) >> int(day[8:]) & 1))
+                    return KnownDay(found, bool(answer.days.get(self._room, 0) >> int(day[8:]) & 1))
         return None
 
     def may_match_around(self, day: str) -> bool:
@@ -105,8 +105,8 @@ class Narrowing:
         if day[:7] not in self._months:
             return True
         bit = 1 << int(day[8:])
-        sets = [looked for looked in self._of_day(day) if int(day[8:]) in looked.known.get(self._room, {})]
-        return not sets or any(looked.days.get(self._room, 0) & bit for looked in sets)
+        sets = [answer for answer in self._of_day(day) if int(day[8:]) in answer.known.get(self._room, {})]
+        return not sets or any(answer.days.get(self._room, 0) & bit for answer in sets)
 
     def wanted(self, days: Collection[str]) -> Wanted | None:
         """The people who are looked for, with the ids that they had on days; None if these cannot be had."""
@@ -115,9 +115,9 @@ class Narrowing:
             return None
         ids: set[str] = set()
         if people.names:
-            sets = {looked.found: looked for day in days for looked in self._of_day(day)}
-            for looked in sets.values():
-                own = self._index.ids(looked, people.names)
+            sets = {answer.found: answer for day in days for answer in self._of_day(day)}
+            for answer in sets.values():
+                own = self._index.ids(answer, people.names)
                 if own is None:
                     return None
                 ids |= own
@@ -137,17 +137,17 @@ class Narrowing:
         if part.area or part.copy:
             # Several files have this name, and the index may know another one.
             return None
-        for number, looked in enumerate(self._of_day(f"{month}-{minute[6:8]}")):
-            if looked.days.get(self._room, 0) >> day & 1 and not even_if_it_matches:
+        for number, answer in enumerate(self._of_day(f"{month}-{minute[6:8]}")):
+            if answer.days.get(self._room, 0) >> day & 1 and not even_if_it_matches:
                 continue
-            if day not in looked.known.get(self._room, {}):
+            if day not in answer.known.get(self._room, {}):
                 continue
-            covered = self._known(number, minute[:8], looked).get(short_name(part))
+            covered = self._known(number, minute[:8], answer).get(short_name(part))
             if covered is not None and covered.reached is not None and is_same(part, covered):
                 return covered
         return None
 
-    def _of_day(self, day: str) -> list[Looked]:
+    def _of_day(self, day: str) -> list[SetAnswer]:
         """The answers of the sets that may cover a day."""
         month = day[:7]
         if month not in self._months:
@@ -155,13 +155,13 @@ class Narrowing:
             self._months[month] = (
                 coming.result() if coming is not None else self._index.of_month(month, self._terms)
             )
-        return [looked for looked in self._months[month] if looked.found.span in (month, day)]
+        return [answer for answer in self._months[month] if answer.found.span in (month, day)]
 
-    def _known(self, number: int, day: str, looked: Looked) -> dict[str, IndexedFile]:
+    def _known(self, number: int, day: str, answer: SetAnswer) -> dict[str, IndexedFile]:
         """The files of a day in a set."""
         if (number, day) not in self._files:
             self._files[number, day] = {}
             with suppress(ValueError, KeyError):
-                text = self._index.files(looked, self._room)[int(day[6:])]
+                text = self._index.files(answer, self._room)[int(day[6:])]
                 self._files[number, day] = from_json(text)
         return self._files[number, day]

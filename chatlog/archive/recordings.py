@@ -72,7 +72,7 @@ class Recordings:
 
     # -- before the first ----------------------------------------------------------------------------
 
-    def after(self, room: Room, since: float, moment: int | None = None) -> float | None:
+    def begun_after(self, room: Room, since: float, moment: int | None = None) -> float | None:
         """When the room was first recorded, in seconds since the epoch; None if that is not later than
         ``since``, and LAST if no recorder ever recorded it. Imported files do not count. Listings that were
         begun after the ``moment`` are reused, here and in the other methods."""
@@ -88,11 +88,11 @@ class Recordings:
             found = self._earlier_by_manifests(room, day, found)
         return found if found > since else None
 
-    def before(self, room: Room, since: float, until: float, moment: int | None = None) -> list[Gap]:
+    def gaps_before(self, room: Room, since: float, until: float, moment: int | None = None) -> list[Gap]:
         """The parts of a time that were before the first recording, without days with imported files: what
         these lack is not known."""
         until = min(until, self._now())
-        found = self.after(room, since, moment) if since < until else None
+        found = self.begun_after(room, since, moment) if since < until else None
         return [] if found is None else self._before(room, since, min(found, until), found, moment)
 
     def _before(self, room: Room, since: float, until: float, first: float, moment: int | None) -> list[Gap]:
@@ -132,7 +132,7 @@ class Recordings:
     ) -> list[Gap]:
         """The gaps of a time: the ``known`` ones, which are those of gap records, and the times in which no
         recorder recorded the room. For the last LOST seconds that is not known yet."""
-        begun = self.after(room, since, moment) if since < min(until, self._now()) else None
+        begun = self.begun_after(room, since, moment) if since < min(until, self._now()) else None
         holes: list[Gap] = []
         if begun is not None:
             holes = self._before(room, since, min(begun, until, self._now()), begun, moment)
@@ -224,7 +224,7 @@ class Recordings:
             and not any(each.stated for each in days)
             and not self._has_manifests_beside(room, since, until, moment)
         ):
-            # Without manifests on either side, it is not known when the room was recorded.
+            # Without manifests then, and before and after, it is not known when the room was recorded.
             return []
         absent = [gap for each in days for gap in each.absent]
         absent += [gap for _, gap in opened if gap is not None]

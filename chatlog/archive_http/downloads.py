@@ -58,8 +58,8 @@ class Downloads:
         """Since when the room is recorded if that was later than the beginning of the time, and until when if
         that was before its end."""
         recordings, headers = self._rooms.recordings, {}
-        begun, ended = recordings.after(room, range.since), recordings.ended(room, *range)
-        if begun is not None and recordings.before(room, *range):
+        begun, ended = recordings.begun_after(room, range.since), recordings.ended(room, *range)
+        if begun is not None and recordings.gaps_before(room, *range):
             headers["x-chatlog-recorded-since"] = lines.time_bytes(begun).decode("ascii")
         if ended is not None:
             at = recordings.end_of(room) or ended.since

@@ -211,7 +211,7 @@ class Logs:
         if len(parts) == len(there) or any(part.name.minute <= utc_minute(since) for part in parts):
             return since if since < until else None
         first = min((begun(part.name.minute) for part in parts), default=since)
-        since = max(since, first, self._recordings.after(wanted.room, since) or since)
+        since = max(since, first, self._recordings.begun_after(wanted.room, since) or since)
         return since if since < until else None
 
     # -- answers that do not change ------------------------------------------------------------------

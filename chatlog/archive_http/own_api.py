@@ -117,7 +117,7 @@ class OwnApi:
 
     def _begun_if(self, room: Room, found: Page, range: Range) -> float | None:
         """When the room was first recorded, if the page is empty; finding that out may take a while."""
-        return None if found.records else self._rooms.recordings.after(room, range.since)
+        return None if found.records else self._rooms.recordings.begun_after(room, range.since)
 
     def _gaps_of_page(
         self, room: Room, found: Page, range: Range, is_first: bool, is_last: bool
@@ -140,7 +140,7 @@ class OwnApi:
         rooms = rooms[:_BESIDE]
 
         def look(room: Room) -> list[Gap]:
-            before = recordings.before(room, *range, moment) if has_begin else []
+            before = recordings.gaps_before(room, *range, moment) if has_begin else []
             ended = recordings.ended(room, *range, moment)
             return before if ended is None else [*before, ended]
 

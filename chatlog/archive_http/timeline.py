@@ -67,7 +67,7 @@ class Timelines:
         opted_out = not minutes and everybody_opted_out(self._rooms.hidden, [room], wanted.users)
         days = self._rooms.days(room)
         recordings = self._rooms.recordings
-        begun = recordings.after(room, span.since)
+        begun = recordings.begun_after(room, span.since)
         gaps = recordings.gaps(room, *span, report.gaps)
         is_known = partial(recordings.is_known, room)
         state = state_of(report, gaps, span, now, begun, is_known, self._rooms.is_expired(room))

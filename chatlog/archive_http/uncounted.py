@@ -84,7 +84,7 @@ class Uncounted:
             else:
                 counts.append(own)
         reached = min(reached, midnight + _DAY)
-        since = max(midnight, self._recordings.after(room, midnight) or midnight)
+        since = max(midnight, self._recordings.begun_after(room, midnight) or midnight)
         # Of several recorders, the one with most records of a minute counts.
         records = sum(max(own[minute] for own in counts) for minute in set().union(*counts)) + imported
         if reached <= since:

@@ -32,7 +32,7 @@ from chatlog.upkeep.lock import ArchiveLock, Busy, Lost
 from chatlog.upkeep.person_search import PersonSearch
 from chatlog.upkeep.receipt import Result
 from chatlog.upkeep.remaking import Remaking
-from chatlog.upkeep.spool_person import SpoolSide
+from chatlog.upkeep.spool_person import LocalSpool
 from chatlog.verify.progress import Progress
 
 
@@ -166,7 +166,7 @@ class EraseWork:
         where = ",".join(sorted(scope.channels))
         return key.of_request(f"{scope.platform} {who} {where} {asked.search.since!r} {asked.search.until!r}")
 
-    def _suppress(self, asked: Asked, person: Person, side: SpoolSide | None) -> None:
+    def _suppress(self, asked: Asked, person: Person, side: LocalSpool | None) -> None:
         """Put the person on the opt-out list, so that recorders stop before anything is erased."""
         if not asked.opt_out:
             return
@@ -200,11 +200,11 @@ class EraseWork:
 
     # -- the recorder beside it ----------------------------------------------------------------------
 
-    def _side(self, asked: Asked) -> SpoolSide | None:
+    def _side(self, asked: Asked) -> LocalSpool | None:
         if not self._spool:
             return None
         recorder = _Recorder(self._settings, self._progress)
-        return SpoolSide(
+        return LocalSpool(
             OsFiles(), self._spool, asked.scope, self._store, recorder, time.time, self._patience
         )
 

@@ -240,7 +240,7 @@ def say_what_is_not_recorded(
     recordings = Recordings(archive.parts, days, archive.retention, now)
     for room in rooms[:_NAMED]:
         try:
-            before = recordings.before(room, max(since, 0.0), LAST)
+            before = recordings.gaps_before(room, max(since, 0.0), LAST)
             behind = _not_recorded(recordings, room, max(since, 0.0), until, known)
             ended = recordings.end_of(room) if behind else None
         except StoreError as error:
@@ -264,7 +264,7 @@ def _not_recorded(
     if known is None:
         ended = recordings.ended(room, since, until)
         return [] if ended is None else [ended]
-    before = recordings.before(room, since, until)
+    before = recordings.gaps_before(room, since, until)
     gaps = recordings.gaps(room, since, until, known.get(room, []))
     return [gap for gap in gaps if gap not in known.get(room, []) and gap not in before]
 

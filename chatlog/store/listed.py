@@ -1,5 +1,4 @@
-"""Reads the library's answers about objects, and recognises errors of the library that are none of the
-store."""
+"""Reads the library's answers about objects, and recognises errors with another meaning."""
 
 from __future__ import annotations
 

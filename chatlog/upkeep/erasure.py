@@ -24,7 +24,6 @@ from chatlog.naming import FileName
 from chatlog.record import rfc3339
 from chatlog.redaction import Person
 from chatlog.store.store import CORRUPT, MISSING, REFUSED, Store, StoreError, Versioned
-from chatlog.upkeep.beside import Beside, NoRecorder
 from chatlog.upkeep.bundle_put import delete_bundle
 from chatlog.upkeep.derived import RoomDay, derived_of_day, index_keys
 from chatlog.upkeep.erasure_book import (
@@ -41,6 +40,7 @@ from chatlog.upkeep.erasure_objects import Stored, files_of
 from chatlog.upkeep.erasure_rewriting import AT_ONCE, Batch, Differs, Rewriter, batches
 from chatlog.upkeep.erasure_scan import Hit, Scan, Scanner
 from chatlog.upkeep.ledger import Ledger
+from chatlog.upkeep.local_recorder import LocalRecorder, NoRecorder
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.person_search import PersonSearch
 from chatlog.uploader.bundle_table import BESIDE, has_table_inside
@@ -89,14 +89,14 @@ class Eraser:
         ledger: Ledger,
         lock: ArchiveLock,
         now: Callable[[], float],
-        beside: Beside | None = None,
+        recorder: LocalRecorder | None = None,
         remake: Callable[[Outcome], object] | None = None,
     ) -> None:
         self._store = store
         self._ledger = ledger
         self._lock = lock
         self._now = now
-        self._beside: Beside = beside or NoRecorder()
+        self._recorder: LocalRecorder = recorder or NoRecorder()
         self._remake = remake or self._forget_indexes
         self._rewriter = Rewriter(store)
         # The requests after which Parquet and indexes may have to be made again.
@@ -165,13 +165,13 @@ class Eraser:
         known_now(search.person)
         request = outcome.request = self._named(tag(search.person), known)
         asked = request in known.open
-        self._beside.before(search)
+        self._recorder.before_erasure(search)
         for _ in range(_MOST_SEARCHES):
             outcome.looked_at = len(scan.listed)
             back = self._back(scan, known)
             hits = self._in_order(scan, {row.key for row in back})
             if not hits and not back:
-                if not self._beside.after(search):
+                if not self._recorder.after_erasure(search):
                     break
             elif not asked:
                 self._lock.check()
@@ -195,7 +195,7 @@ class Eraser:
         """Make Parquet and indexes again, and report what is left, or that the request is done."""
         self._remake_derived(outcome)
         outcome.left += scan.unread
-        busy = self._beside.busy()
+        busy = self._recorder.busy()
         named = {key for key, _ in outcome.left}
         outcome.left += [
             (hit.object.key, _why_left(hit.object, busy)) for hit in scan.hits if hit.object.key not in named
@@ -227,7 +227,7 @@ class Eraser:
     def _in_order(self, scan: Scan, skipped: set[str]) -> list[list[Hit]]:
         """The objects to be written again, by file: with each also those of the same minute behind it, so
         that all stay in the order of time."""
-        busy = self._beside.busy()
+        busy = self._recorder.busy()
         groups = []
         hit = {each.object: each for each in scan.hits}
         for same in files_of(scan.listed):

@@ -52,7 +52,7 @@ class Running(Protocol):
         """Wait for it."""
 
 
-class SpoolSide:
+class LocalSpool:
     """The spool at ``directory``, beside the archive in ``store``. ``listed_at()`` is when the person was put
     on the opt-out list, ``now()`` the same clock; ``patience`` are the seconds to wait for the recorder. The
     methods raise OSError, and ValueError for a damaged file."""
@@ -73,7 +73,8 @@ class SpoolSide:
         self._store = store
         self._running = running
         self._now = now
-        # ``patience`` counts from the first call of ``after``: erasing from the archive may have taken long.
+        # ``patience`` counts from the first call of ``after_erasure``: erasing from the archive may have
+        # taken long.
         self._until: float | None = None
         self._was_waited_for = False
         self._patience = patience
@@ -100,7 +101,7 @@ class SpoolSide:
 
     # -- without a recorder ----------------------------------------------------------------------------
 
-    def before(self, search: PersonSearch) -> None:
+    def before_erasure(self, search: PersonSearch) -> None:
         """Write the files again without the person, if no recorder runs. Files that recovery put aside are
         written in any case, for no recorder uses them."""
         for _, path, suffix in self._all((_TORN,)):
@@ -151,7 +152,7 @@ class SpoolSide:
 
     # -- beside a recorder -----------------------------------------------------------------------------
 
-    def after(self, search: PersonSearch) -> bool:
+    def after_erasure(self, search: PersonSearch) -> bool:
         """Have the recorder finish its files, and wait until none has anything of the person, but not longer
         than ``patience``. Returns whether the archive has to be searched again: the recorder may have stored
         something of the person since the last search, and the first time that is not known."""

@@ -90,7 +90,7 @@ class CostTests(RecordingsCase):
 class SpansTests(RecordingsCase):
     """What rows of manifests say."""
 
-    def told(
+    def put_row(
         self, seconds: float, missing: float, reason: str, spans: tuple[Span, ...] | None = None
     ) -> None:
         gaps = ((0.0, missing),) if spans is not None and missing else ()
@@ -123,7 +123,7 @@ class SpansTests(RecordingsCase):
         for seconds, missing, reason, spans, found in table:
             self.setUp()
             self.files(0, 40)
-            self.told(seconds, missing, reason, spans)
+            self.put_row(seconds, missing, reason, spans)
             self.assertEqual(self.gaps(0, 40.4), found, (seconds, missing, reason))
 
     def test_recorders_that_take_turns(self) -> None:
@@ -137,12 +137,12 @@ class SpansTests(RecordingsCase):
         """Of the time in which a manifest may still come nobody says that it was not recorded, and nobody
         that it was."""
         self.files(0)
-        for hours, found, told in ((2, [], False), (3, [(0.5, 0.5, NO_LONGER)], True)):
+        for hours, found, is_known in ((2, [], False), (3, [(0.5, 0.5, NO_LONGER)], True)):
             self.world.now = MIDNIGHT + hours * HOUR + 60.0
             end = (self.world.now - MIDNIGHT) / HOUR
             expected = [] if not found else [(0.5, round(end - LOST / HOUR, 2), NO_LONGER)]
             self.assertEqual(self.gaps(0, end), expected)
-            self.assertEqual(self.opened().is_known(ROOM, MIDNIGHT + 0.51 * HOUR), told)
+            self.assertEqual(self.opened().is_known(ROOM, MIDNIGHT + 0.51 * HOUR), is_known)
             self.assertTrue(self.opened().is_known(ROOM, MIDNIGHT + 0.4 * HOUR))
 
     def test_at_midnight(self) -> None:

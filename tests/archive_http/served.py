@@ -111,7 +111,7 @@ class ArchiveCase(SynchronousTestCase):
         connection.leave()
         return reply
 
-    def tell(
+    def put_manifest(
         self,
         since: float = MARCH,
         until: float = MARCH + 86400.0,

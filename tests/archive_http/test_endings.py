@@ -45,14 +45,14 @@ class EndingCase(ArchiveCase):
         self.record(range(11))
         self.world.put(MARCH, [privmsg(0, "hello")], room=QUIET)
         for hour in range(10):
-            self.tell_both(hour)
+            self.put_manifests(hour)
 
-    def tell_both(self, hour: int) -> None:
+    def put_manifests(self, hour: int) -> None:
         rows = [ROOM, QUIET]
         begin = MARCH + hour * HOUR
         for n, room in enumerate(rows):
             # Two recorders that have one room each, so that each is in a manifest of its own.
-            self.tell(begin, begin + HOUR, room, instance=f"r{n}")
+            self.put_manifest(begin, begin + HOUR, room, instance=f"r{n}")
 
     def record(self, hours: range, instance: str = "") -> None:
         for hour in hours:
@@ -157,7 +157,7 @@ class StoppedTests(EndingCase):
         """A day of which others tell and nobody of this room was not recorded."""
         for hour in range(10, 48):
             begin = MARCH + hour * HOUR
-            self.tell(begin, begin + HOUR, ("twitch", "other"), instance="r3")
+            self.put_manifest(begin, begin + HOUR, ("twitch", "other"), instance="r3")
         self.world.put(MARCH + 47 * HOUR, [privmsg(round(47 * HOUR * 1000), "x")], room=("twitch", "other"))
         found = self.ask(f"{OWN}/overview?days=3").json
         self.assertEqual(found["days"][-1], "2026-03-03")
@@ -170,7 +170,7 @@ class StoppedTests(EndingCase):
         are not known. It does not say that nothing is there."""
         for hour in range(10, 48):
             begin = MARCH + hour * HOUR
-            self.tell(begin, begin + HOUR, ("twitch", "other"), instance="r3")
+            self.put_manifest(begin, begin + HOUR, ("twitch", "other"), instance="r3")
         said = [privmsg(round(30 * HOUR * 1000), "hello")]
         self.world.put(MARCH + 30 * HOUR, said, room=QUIET, instance="import20260401000000")
         rooms = {room["name"]: room["days"] for room in self.ask(f"{OWN}/overview?days=3").json["rooms"]}
@@ -209,14 +209,14 @@ class BackTests(EndingCase):
         said = self.arrived([privmsg(round(48.5 * HOUR * 1000), "back")])
         self.world.put(MARCH + 48.5 * HOUR, [*first, *said], room=ROOM)
         for hour in range(49, 60):
-            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, instance="r0")
-        self.tell(MARCH + 48.5 * HOUR, MARCH + 49 * HOUR, instance="r0")
+            self.put_manifest(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, instance="r0")
+        self.put_manifest(MARCH + 48.5 * HOUR, MARCH + 49 * HOUR, instance="r0")
         self.world.now += 3700.0
 
     def test_with_a_gap_record(self) -> None:
         """Its gap record tells the whole hole, with its reason, and nothing is told twice."""
         self.come_back(gap(LAST + 30.0, MARCH + 48.5 * HOUR, "machine died"))
-        self.tell(LAST, LAST + HOUR, ROOM, HOUR - 30.0, "machine died", "r0")
+        self.put_manifest(LAST, LAST + HOUR, ROOM, HOUR - 30.0, "machine died", "r0")
         self.assertEqual(self.holes(0, 24), [(10.01, 13.99, "machine died")])
         self.assertEqual(self.holes(24, 48), [(24.0, 24.0, "machine died")])
         self.assertEqual(self.holes(24, 72)[0], (24.0, 24.5, "machine died"))
@@ -251,13 +251,13 @@ class OtherCases(EndingCase):
         """Where several recorders have a room, it was recorded as long as one of them did."""
         self.record(range(11, 14), instance="b")
         for hour in range(10, 14):
-            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, instance="b")
+            self.put_manifest(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, instance="b")
         self.assertEqual(self.holes(0, 24), [(14.0, 10.0, NO_LONGER)])
 
     def test_quiet(self) -> None:
         """Nobody said anything, and a recorder was there: that is silence, and it has a tag."""
         for hour in range(10, 58):
-            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, QUIET, instance="r1")
+            self.put_manifest(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, QUIET, instance="r1")
         self.assertEqual(self.holes(0, 48, "quiet"), [])
         state = self.room(f"messages?from={time(24)}&to={time(48)}", "quiet")["state"]
         self.assertEqual(state, "complete")
@@ -266,7 +266,7 @@ class OtherCases(EndingCase):
     def test_taken_off_and_added_again(self) -> None:
         """A room that was taken off the list for a while was not recorded then, though its recorder was."""
         for hour in (*range(10, 14), *range(20, 58)):
-            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, QUIET, instance="r1")
+            self.put_manifest(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, QUIET, instance="r1")
         self.assertEqual(self.holes(0, 48, "quiet"), [(14.0, 6.0, BETWEEN)])
         [day] = [row for row in self.room("days", "quiet")["days"] if row["day"] == "2026-03-01"]
         self.assertEqual(day["coverage"], round(18 / 24, 6))
@@ -274,10 +274,10 @@ class OtherCases(EndingCase):
     def test_taken_off_within_an_hour(self) -> None:
         """The manifest of the hour tells for how long it still was on the list."""
         since = MARCH + 10 * HOUR
-        self.tell_removed(since)
+        self.put_removed(since)
         self.assertEqual(self.holes(0, 24, "quiet"), [(10.25, 13.75, NO_LONGER)])
 
-    def tell_removed(self, since: float) -> None:
+    def put_removed(self, since: float) -> None:
         rows = HeadRow(since, since + HOUR, "1", "r1"), RoomRow(*QUIET, 900.0, 0.0, "removed")
         data = b"".join(encoded(row) for row in rows)
         self.world.store.put_new("manifest/2026/03/01/r1_20260301_1000.jsonl", data, {})
@@ -286,7 +286,7 @@ class OtherCases(EndingCase):
         """A room that the platform refuses since then is missing with that reason, though its gap record is
         written only when it is back."""
         for hour in range(10, 58):
-            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, ROOM, HOUR, "banned", "r0")
+            self.put_manifest(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, ROOM, HOUR, "banned", "r0")
         self.assertEqual(self.holes(0, 24), [(10.0, 14.0, "banned")])
         self.assertNotIn("etag", self.ask("/channel/testchan/2026/3/1").headers)
 
@@ -319,7 +319,7 @@ class OtherCases(EndingCase):
             with open(os.path.join(self.world.spool, "manifest", name), "wb") as file:
                 file.write(b"".join(encoded(row) for row in rows))
         # One of them has been stored by now.
-        self.tell(LAST, LAST + HOUR, QUIET, instance="r1")
+        self.put_manifest(LAST, LAST + HOUR, QUIET, instance="r1")
         self.assertEqual(self.holes(0, 60, "quiet"), [(50.0, 7.5, NO_LONGER)])
         [day] = [row for row in self.room("days", "quiet")["days"] if row["day"] == "2026-03-01"]
         self.assertEqual((day["recorded"], day["coverage"]), (DAY, 1.0))
@@ -334,16 +334,16 @@ class OtherCases(EndingCase):
         """Of a room in which nobody wrote for months, it is still found out on which day its recorder
         ended."""
         for day in range(1, 50):
-            self.tell(MARCH + day * DAY, MARCH + (day + 1) * DAY, QUIET, instance="r1")
-        self.tell(MARCH + 10 * HOUR, MARCH + DAY, QUIET, instance="r1")
+            self.put_manifest(MARCH + day * DAY, MARCH + (day + 1) * DAY, QUIET, instance="r1")
+        self.put_manifest(MARCH + 10 * HOUR, MARCH + DAY, QUIET, instance="r1")
         self.world.now = MARCH + 90 * DAY
         self.assertEqual(self.holes(0, 80 * 24, "quiet"), [(50 * 24.0, 30 * 24.0, NO_LONGER)])
 
     def test_long_absence(self) -> None:
         """The same of the days on which it was not recorded for weeks, and then again."""
         for day in (*range(1, 20), *range(45, 60)):
-            self.tell(MARCH + day * DAY, MARCH + (day + 1) * DAY, QUIET, instance="r1")
-        self.tell(MARCH + 10 * HOUR, MARCH + DAY, QUIET, instance="r1")
+            self.put_manifest(MARCH + day * DAY, MARCH + (day + 1) * DAY, QUIET, instance="r1")
+        self.put_manifest(MARCH + 10 * HOUR, MARCH + DAY, QUIET, instance="r1")
         self.world.now = MARCH + 60 * DAY
         self.assertEqual(self.holes(0, 59 * 24, "quiet"), [(20 * 24.0, 25 * 24.0, BETWEEN)])
 
@@ -354,9 +354,9 @@ class OpenGapTests(EndingCase):
     def lose(self, room: tuple[str, str] = QUIET) -> None:
         # Ten minutes of the hour were missing and came back; the last fifteen did not.
         self.world.put(MARCH + 10 * HOUR, [gap(LAST, LAST + 600.0)], room=room)
-        self.tell(LAST, LAST + HOUR, room, 1500.0, "banned", "r1")
+        self.put_manifest(LAST, LAST + HOUR, room, 1500.0, "banned", "r1")
         for hour in range(11, 58):
-            self.tell(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, room, HOUR, "banned", "r1")
+            self.put_manifest(MARCH + hour * HOUR, MARCH + (hour + 1) * HOUR, room, HOUR, "banned", "r1")
 
     def test_from_the_minute_on(self) -> None:
         """It is missing since then, and not for longer: what came back is told by its own record."""

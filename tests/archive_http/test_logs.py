@@ -207,7 +207,7 @@ class GoldenTests(ArchiveCase):
 
     def test_what_does_not_change(self) -> None:
         """A range that is over is asked for again for nothing; one that is not has no tag."""
-        self.tell()
+        self.put_manifest()
         reply = self.ask(DAY)
         self.assertEqual(reply.headers["cache-control"], "no-cache")
         again = self.ask(DAY, f"If-None-Match: {reply.headers['etag']}")
@@ -219,7 +219,7 @@ class GoldenTests(ArchiveCase):
 
     def test_what_was_added_since(self) -> None:
         """A file that came later is in the answer, whatever tag is sent along."""
-        self.tell()
+        self.put_manifest()
         tag = self.ask(DAY).headers["etag"]
         self.world.put(MARCH + 8 * 3600.0, [privmsg(9 * 3600_000, "late")], room=ROOM)
         self.world.now += 10.0
@@ -248,7 +248,7 @@ class MissingTests(ArchiveCase):
         hole = gap(MARCH + 3600.0, MARCH + 2 * 3600.0)
         self.world.put(MARCH - 3600.0, [privmsg(-3600_000, "zero")], room=ROOM)
         self.world.put(MARCH, [privmsg(1000, "one"), hole, privmsg(7200_000, "two")], room=ROOM)
-        self.tell(missing=3600.0)
+        self.put_manifest(missing=3600.0)
 
     def test_headers(self) -> None:
         """Every answer says in its headers what is missing, and how much was recorded."""

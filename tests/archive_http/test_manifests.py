@@ -14,7 +14,7 @@ DAY = "/channel/testchan/2026/3/1?raw&limit=1"
 
 
 class ManifestTests(ArchiveCase):
-    def told(self, recorded: float, missing: float, size: int = 0) -> str:
+    def gaps_header(self, recorded: float, missing: float, size: int = 0) -> str:
         rows: list[Row] = [
             HeadRow(MARCH, MARCH + 86400.0, "1", "main"),
             RoomRow("twitch", "testchan", recorded, missing, ""),
@@ -30,16 +30,16 @@ class ManifestTests(ArchiveCase):
 
     def test_all_recorded(self) -> None:
         """What the manifests say of a whole day that is over is believed, if the day is large."""
-        self.assertEqual(self.told(86400.0, 0.0, FEW_BYTES), "none")
+        self.assertEqual(self.gaps_header(86400.0, 0.0, FEW_BYTES), "none")
 
     def test_a_small_day(self) -> None:
         """A day that is read in no time is read."""
-        self.assertIn("connection lost", self.told(86400.0, 0.0))
+        self.assertIn("connection lost", self.gaps_header(86400.0, 0.0))
 
     def test_something_missing(self) -> None:
         """Where they say that something is missing, it is looked for."""
-        self.assertIn("connection lost", self.told(82800.0, 3600.0))
+        self.assertIn("connection lost", self.gaps_header(82800.0, 3600.0))
 
     def test_part_of_a_day(self) -> None:
         """Where they do not tell of all of it, so it is."""
-        self.assertIn("connection lost", self.told(43200.0, 0.0))
+        self.assertIn("connection lost", self.gaps_header(43200.0, 0.0))

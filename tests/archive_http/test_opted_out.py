@@ -126,7 +126,7 @@ class OptedOut(ArchiveCase):
 
     def test_tags(self) -> None:
         """Whoever has an answer from before gets a new one, with a tag of its own."""
-        self.tell()
+        self.put_manifest()
         tag = self.ask(DAY).headers["etag"]
         self.assertEqual(self.ask(DAY, f"If-None-Match: {tag}").status, 304)
         self.opt_out()

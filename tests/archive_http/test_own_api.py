@@ -109,7 +109,7 @@ class PageTests(ArchiveCase):
         answers."""
         hole = gap(MARCH + 3600.0, MARCH + 7200.0)
         self.world.put(MARCH, [privmsg(0, "hi"), hole, privmsg(7300_000, "back")], room=ROOM)
-        self.tell()
+        self.put_manifest()
         for first, last, state in (
             ("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "before"),
             ("2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "unfinished"),

@@ -24,7 +24,7 @@ class LongCase(ArchiveCase):
         super().setUp()
         self.said = [privmsg(n * 1000, f"message {n} " + "x" * 100) for n in range(MANY)]
         self.world.put(MARCH, self.said, room=ROOM)
-        self.tell()
+        self.put_manifest()
 
     def begin(self, path: str = DAY, *headers: str, full: int = 1 << 30) -> object:
         head = [f"GET {path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""]

@@ -25,7 +25,7 @@ class TimelineTests(ArchiveCase):
         """Records by minute, whatever file they lie in; the sum is what the messages of the time are."""
         self.world.put(MARCH, [privmsg(n * 1000, "hi") for n in range(90)], room=ROOM)
         self.world.put(MARCH + 3600.0, [privmsg(3600_000, "later")], room=ROOM)
-        self.tell()
+        self.put_manifest()
         found = self.asked()
         self.assertEqual((len(found["counts"]), found["total"], found["step"]), (1440, 91, 60))
         self.assertEqual((found["counts"][:3], found["counts"][60]), ([60, 30, 0], 1))
@@ -55,7 +55,7 @@ class TimelineTests(ArchiveCase):
         holes = [gap(MARCH - 86400.0, MARCH)]
         self.world.put(MARCH - 2 * 86400.0, [privmsg(-2 * 86400_000, "hi")], room=ROOM)
         self.world.put(MARCH, [*holes, privmsg(0, "back")], room=ROOM)
-        self.tell()
+        self.put_manifest()
         for day, state in (
             ("02-26", "before"),
             ("02-28", "gap"),
@@ -86,7 +86,7 @@ class TimelineTests(ArchiveCase):
         unchanged."""
         self.world.now += 30 * 86400.0
         path = self.world.put(MARCH, [privmsg(0, "hi"), privmsg(1, "there")], room=ROOM)
-        self.tell()
+        self.put_manifest()
         good = Path(path).read_bytes()
         self.assertEqual(self.asked()["total"], 2)
         log = "/channel/testchan/2026/3/1?raw"

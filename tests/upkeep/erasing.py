@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from chatlog.naming import FileName
 from chatlog.redaction import Person
-from chatlog.upkeep.beside import NoRecorder
 from chatlog.upkeep.erasure import Eraser, Outcome
 from chatlog.upkeep.erasure_objects import Scope
 from chatlog.upkeep.erasure_scan import Scanner
 from chatlog.upkeep.ledger import ERASURE, Ledger
+from chatlog.upkeep.local_recorder import NoRecorder
 from chatlog.upkeep.lock import ArchiveLock
 from chatlog.upkeep.person_search import PersonSearch
 from chatlog.verify.archive_index import ArchiveIndex
@@ -39,7 +39,7 @@ class Busy(NoRecorder):
         self.names: set[FileName] = set()
 
     def busy(self) -> set[FileName]:
-        """See ``Beside``."""
+        """See ``LocalRecorder``."""
         return self.names
 
 

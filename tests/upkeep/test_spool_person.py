@@ -13,7 +13,7 @@ from chatlog.naming import FileName, utc_minute
 from chatlog.redaction import Person
 from chatlog.upkeep.erasure_objects import Scope
 from chatlog.upkeep.person_search import PersonSearch
-from chatlog.upkeep.spool_person import OBEYED, SpoolSide
+from chatlog.upkeep.spool_person import OBEYED, LocalSpool
 from tests.stores import MemoryStore
 from tests.upkeep.people import HOUR, ID, NAME, TEN, of_others, own
 
@@ -53,8 +53,8 @@ class RunningTests(SynchronousTestCase):
         self.path = self.root / "open" / str(FileName("twitch", "a", utc_minute(TEN)))
         self.path.write_bytes(b"".join(own(TEN) + of_others(TEN)))
 
-    def side(self, recorder: Recorder, patience: float = 180.0) -> SpoolSide:
-        return SpoolSide(
+    def side(self, recorder: Recorder, patience: float = 180.0) -> LocalSpool:
+        return LocalSpool(
             OsFiles(),
             str(self.root),
             Scope("twitch"),
@@ -70,13 +70,13 @@ class RunningTests(SynchronousTestCase):
         recorder = Recorder(self.path)
         side = self.side(recorder)
         before = self.path.read_bytes()
-        side.before(self.search)
+        side.before_erasure(self.search)
         self.assertEqual(self.path.read_bytes(), before)
         # The archive is large.
         recorder.now = TEN + HOUR
-        self.assertTrue(side.after(self.search))
+        self.assertTrue(side.after_erasure(self.search))
         self.assertEqual((recorder.now, side.waiting(self.search)), (TEN + HOUR + 3.0, []))
-        self.assertFalse(side.after(self.search))
+        self.assertFalse(side.after_erasure(self.search))
 
     def test_until_it_obeys(self) -> None:
         """Who was put on the opt-out list now is written down until the recorder knows: so long it is waited
@@ -84,9 +84,9 @@ class RunningTests(SynchronousTestCase):
         recorder = Recorder(self.path)
         side = self.side(recorder)
         side.listed_at = TEN
-        self.assertTrue(side.after(self.search))
+        self.assertTrue(side.after_erasure(self.search))
         self.assertEqual(recorder.asked_at, TEN + OBEYED)
-        self.assertFalse(side.after(self.search))
+        self.assertFalse(side.after_erasure(self.search))
 
     def test_in_vain(self) -> None:
         """If it takes too long, cannot be asked, or is not to be waited for, it is said what is left."""
@@ -96,8 +96,8 @@ class RunningTests(SynchronousTestCase):
             (Recorder(self.path), 0.0),
         ):
             side = self.side(recorder, patience)
-            self.assertEqual(side.after(self.search), patience > 0)
-            self.assertFalse(side.after(self.search))
+            self.assertEqual(side.after_erasure(self.search), patience > 0)
+            self.assertFalse(side.after_erasure(self.search))
             [waiting] = side.waiting(self.search)
             self.assertEqual((waiting.path, waiting.lines), (str(self.path), 6))
             self.assertLessEqual(recorder.now, TEN + 181.0)
@@ -107,8 +107,8 @@ class RunningTests(SynchronousTestCase):
         self.path.write_bytes(b"".join(of_others(TEN)))
         recorder = Recorder(self.path)
         side = self.side(recorder)
-        self.assertTrue(side.after(self.search))
-        self.assertFalse(side.after(self.search))
+        self.assertTrue(side.after_erasure(self.search))
+        self.assertFalse(side.after_erasure(self.search))
         self.assertEqual((recorder.asked_at, recorder.now), (None, TEN))
 
     def test_stored_meanwhile(self) -> None:
@@ -121,6 +121,6 @@ class RunningTests(SynchronousTestCase):
             side.listed_at = listed_at
             if listed_at is None:
                 self.path.unlink(missing_ok=True)
-            self.assertTrue(side.after(self.search))
-            self.assertFalse(side.after(self.search))
+            self.assertTrue(side.after_erasure(self.search))
+            self.assertFalse(side.after_erasure(self.search))
             self.assertEqual(self.path.exists(), False)

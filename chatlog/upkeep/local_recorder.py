@@ -8,17 +8,17 @@ from chatlog.naming import FileName
 from chatlog.upkeep.person_search import PersonSearch
 
 
-class Beside(Protocol):
+class LocalRecorder(Protocol):
     """The files of a recorder on this machine that are not in the store yet."""
 
     def busy(self) -> set[FileName]:
         """The names of these files: their objects are left alone, for the recorder may store them again."""
 
-    def before(self, search: PersonSearch) -> None:
+    def before_erasure(self, search: PersonSearch) -> None:
         """Call this once the person is known: erases the person from the files, unless a recorder works on
         them."""
 
-    def after(self, search: PersonSearch) -> bool:
+    def after_erasure(self, search: PersonSearch) -> bool:
         """Call this once nothing is left in the store. Returns whether files may have been stored since it
         was searched, so that it has to be searched again."""
 
@@ -27,12 +27,12 @@ class NoRecorder:
     """There is no recorder on this machine."""
 
     def busy(self) -> set[FileName]:
-        """See ``Beside``."""
+        """See ``LocalRecorder``."""
         return set()
 
-    def before(self, search: PersonSearch) -> None:
-        """See ``Beside``."""
+    def before_erasure(self, search: PersonSearch) -> None:
+        """See ``LocalRecorder``."""
 
-    def after(self, search: PersonSearch) -> bool:
-        """See ``Beside``."""
+    def after_erasure(self, search: PersonSearch) -> bool:
+        """See ``LocalRecorder``."""
         return False
