@@ -90,7 +90,7 @@ class Intake:
                     room.records.append(encoded)
             except Exception:
                 # A line that causes an exception must neither end the connection nor be lost.
-                self._broken(line, received)
+                self._broken(line, received, source)
 
     def identify(self, message: irc.Message) -> bool:
         """Set a room's id from its ROOMSTATE. Returns False if the message has no id, or belongs to no
@@ -111,7 +111,7 @@ class Intake:
         try:
             message = irc.parse(line)
         except irc.ParseError:
-            self._unparsed(line, received)
+            self._unparsed(line, received, source)
             return
         command = message.command
         if is_control(command):
@@ -165,7 +165,7 @@ class Intake:
         if encoded:
             self._server_records.append(encoded)
 
-    def _unparsed(self, line: bytes, received: str) -> None:
+    def _unparsed(self, line: bytes, received: str, source: Source | None = None) -> None:
         self._counters.unparsed += 1
         if isinstance(line, Oversized):
             self._counters.oversized += 1
@@ -174,19 +174,22 @@ class Intake:
             encoded = unparsed_record(line, received, self._encode)
             records = self._server_records
         else:
+            key = bytes(line), False, WITHOUT_ID_WINDOW
+            if room.duplicates is not None and source is not None and self._seen(key, room, source):
+                return
             encoded = unparsed_record(line, received, self._encode, room.name, room.identifier)
             records = room.records
         if encoded:
             records.append(encoded)
 
-    def _broken(self, line: bytes, received: str) -> None:
+    def _broken(self, line: bytes, received: str, source: Source) -> None:
         self._failures += 1
         if self._failures == 1 or self._failures % 100 == 0:
             self._log.failure(
                 "twitch: a line could not be processed ({failures} so far); it is recorded as unparsed",
                 failures=self._failures,
             )
-        self._unparsed(line, received)
+        self._unparsed(line, received, source)
 
 
 def _chat_reader(

@@ -425,6 +425,23 @@ class ReconnectTests(TwitchCase):
         self.assertEqual(self.counters.duplicates, 4)
         self.assertEqual(self.gaps, [])
 
+    def test_overlong_lines_on_two_connections(self) -> None:
+        """A line that is too long is recorded once if two connections deliver it, and as often as it comes on
+        one of them."""
+        pool = self.make("ann")
+        old = self.recording(pool, "ann")
+        old.say(":tmi.twitch.tv RECONNECT")
+        new = self.peer()
+        new.welcome()
+        self.reactor.advance(0)
+        new.echo("ann")
+        for times in (1, 2):
+            before = len(self.logs["ann"].records)
+            for peer in (old, new):
+                peer.say(*[f":eve!eve@eve PRIVMSG #ann :{f'{times}' * 100_000}"] * times)
+            types = [record["type"] for record in self.logs["ann"].records[before:]]
+            self.assertEqual(types, ["unparsed"] * times)
+
     def test_server_that_asks_again_and_again(self) -> None:
         """A server that sends every new connection away at once is not asked more often than every few
         seconds."""
