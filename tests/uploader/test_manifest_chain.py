@@ -197,6 +197,12 @@ class InStoreTests(SynchronousTestCase):
         self.assertEqual(latest_in(self.store, "main"), latest)
         self.assertEqual(latest_in(self.store, "third"), "")
 
+    def test_cut_off(self) -> None:
+        """A manifest whose last line has no end has no digest: a part of a row would pass for the whole."""
+        whole = encoded(OLD_HEAD) * 2
+        self.assertEqual(len(digest_of([whole])), 64)
+        self.assertRaises(ValueError, digest_of, [whole[:-1]])
+
     def test_damaged(self) -> None:
         """One that cannot be read is followed by a new chain."""
         self.put("manifest/2025/12/28/main_20251228_2200.jsonl")

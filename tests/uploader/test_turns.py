@@ -40,6 +40,7 @@ class OrderTests(TurnsCase):
         """The oldest begins first, whichever came first; as many as may are under way, and no file twice."""
         self.add(file(5), file(3), file(4, "bob"), file(1))
         self.assertEqual((len(self.turns), self.turns.bytes), (4, 13))
+        self.assertEqual((self.turns.size(file(3)), self.turns.size(file(2))), (3, 0))
         self.assertIn(file(3), self.turns)
         self.assertNotIn(file(2), self.turns)
         self.assertEqual(self.turns.oldest, file(1))
