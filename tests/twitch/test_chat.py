@@ -251,6 +251,15 @@ class AnyLineTests(SynchronousTestCase):
                 self.assertEqual(short[0], message.channel)
                 self.assertEqual(short[1], events.event_record(message, RECEIVED, encode))
 
+    def test_backslash_in_a_key(self) -> None:
+        """Only values have escapes: a backslash in a tag's key stays one, whatever is in the other tags."""
+        for key in ("badge-i\\nfo", "\\s", "a\\:", "x\\", "\\rx"):
+            for text in ("", "one\\stwo", '"'):
+                tags = {key: text, **CHAT_TAGS, "reply-parent-msg-body": text}
+                for items in (tags, dict(reversed(tags.items()))):
+                    line = f"{tagged(items)} :a!a@a.tmi.twitch.tv PRIVMSG #someroom :x".encode()
+                    self.assertIn(key, recorded(line)["details"], line)
+
     def test_short_way_is_taken(self) -> None:
         """Ordinary chat goes the short way: with any text, with escaped tags, with tags unheard of."""
         for line in (
