@@ -90,8 +90,8 @@ OWN_DETAILS = frozenset({"command", "params", "source", "raw", "raw_base64"})
 #: The form of nearly every line behind its tags: a person as Twitch writes it, PRIVMSG, a channel, a text
 #: that is no CTCP message.
 _CHAT = re.compile(r":([a-z0-9_]+)!\1@\1\.tmi\.twitch\.tv PRIVMSG #([a-z0-9_]+) :((?!\x01).*)")
-#: A backslash in tags that is no usual escape, or stands in a key, where it escapes nothing.
-_UNUSUAL = re.compile(rb"\\(?![s:rn])|(?:\A@|;)[^=;]*\\")
+#: A backslash in tags that is no usual escape, or that stands in a key, where it escapes nothing.
+_UNUSUAL = re.compile(rb"\\(?:(?![s:rn])|[^;]*=)")
 
 
 def is_control(command: str) -> bool:
