@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Any, NamedTuple
@@ -88,9 +89,12 @@ class StateFile:
 
     def sync(self) -> None:
         """Force the appended lines to the disk. If that fails, the system may have dropped some of them, and
-        only a new file can be trusted."""
+        only a new file can be trusted. It also fails if the file has lost its name, as when its directory was
+        moved away: the next run would not find the lines."""
         if self._fd is not None:
             self._files.sync(self._fd)
+            if not self._files.exists(self.path):
+                raise FileNotFoundError(errno.ENOENT, "it was moved away or removed", self.path)
             return
         fd = self._files.reopen(self.path)
         try:

@@ -121,6 +121,23 @@ class JournalTests(SynchronousTestCase):
         self.assertEqual(self.said(events), [f"{PATH} cannot be written", f"{PATH} is written again"])
         self.assertEqual(self.read(), ["anew", "after"])
 
+    def test_directory_that_is_moved_away(self) -> None:
+        """Where another program moves the spool away, or removes the file, the journal is soon written anew
+        in its place, and the next process finds all of it."""
+        self.begin()
+        self.journal.append("before")
+        self.files.remove(PATH)
+        with capturedLogs() as events:
+            self.journal.append("lost")
+            self.journal.maintain(True)
+            self.threads.pump()
+            self.whole = ["anew"]
+            self.journal.maintain(True)
+            self.threads.pump()
+            self.journal.append("after")
+        self.assertEqual(self.said(events), [f"{PATH} cannot be written", f"{PATH} is written again"])
+        self.assertEqual(self.read(), ["anew", "after"])
+
     def test_a_new_file_that_fails(self) -> None:
         """The journal goes on as it was, and everything is to be appended once more."""
         self.begin()

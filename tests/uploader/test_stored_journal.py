@@ -68,6 +68,16 @@ class StoredJournalTests(SynchronousTestCase):
     def head(self, since: float = TEN, until: float = ELEVEN) -> HeadRow:
         return HeadRow(since, until, "1.0.0", "main")
 
+    def test_moved_away(self) -> None:
+        """Where another program moves the file away, the object's own file stays until its row is in a new
+        one."""
+        self.journal.open()
+        self.journal.stored(single(NAMES[0]))
+        self.files.remove(PATH)
+        self.assertRaises(OSError, self.journal.stored, single(NAMES[1]))
+        self.journal.stored(single(NAMES[1]))
+        self.assertEqual(self.keys(), [("object", key_of(NAMES[1]))])
+
     def manifest(self, name: str) -> list[dict[str, object]]:
         """The rows of a manifest that waits for its upload."""
         return [orjson.loads(line) for line in self.files.content(f"/data/manifest/{name}").splitlines()]
