@@ -187,6 +187,14 @@ class DiskTests(FileCase):
             self.files.crash(random.Random(seed))
             self.assertEqual([entry for _, entry in self.read()][:2], ["a", "b"])
 
+    def test_sync_of_a_file_that_was_moved_away(self) -> None:
+        """A sync fails where the file has lost its name: the next process would not find its lines."""
+        file = self.file()
+        file.append("a")
+        file.sync()
+        self.files.remove(PATH)
+        self.assertRaises(FileNotFoundError, file.sync)
+
     def test_sync_without_a_descriptor(self) -> None:
         """What an earlier process appended can be forced to the disk."""
         self.file().append("a")
