@@ -11,6 +11,9 @@ from chatlog.counters import Counters
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.whose_trouble import rounded
 
+#: Seconds between two lines of the log about objects whose name was taken.
+RENAMED_AGAIN = 3600.0
+
 
 class Tally:
     """``last_success`` is the time of day at which the latest object was verified, None before the first."""
@@ -23,9 +26,13 @@ class Tally:
         # Files and bytes since the last time that no file waited.
         self._since_empty = (0, 0)
         self.last_success: float | None = None
+        self._renamed_at = float("-inf")
 
-    def add(self, stored: Stored, again: bool) -> None:
-        """An object was verified, and its files are gone. ``again``: it was in the store before."""
+    def add(self, stored: Stored, again: bool, asked: str) -> None:
+        """An object was verified, and its files are gone. ``again``: it was in the store before. ``asked``:
+        the name that it was to have."""
+        if stored.name != asked:
+            self._renamed(stored.name, asked)
         count = len(stored.inside) or 1
         self._counters.uploaded += count
         self._counters.verified += count
@@ -36,6 +43,17 @@ class Tally:
         files, size = self._since_empty
         self._since_empty = files + count, size + stored.bytes
         self._log.debug("stored {key}, {size} bytes", key=stored.key, size=stored.bytes)
+
+    def _renamed(self, name: str, asked: str) -> None:
+        now = self._wall()
+        if now - self._renamed_at >= RENAMED_AGAIN:
+            self._renamed_at = now
+            self._log.warn(
+                "{asked} is in the store as {stored}, because another object has its name. If this line "
+                "comes every hour, another recorder stores under the same name: give each its own `instance`",
+                asked=asked,
+                stored=name,
+            )
 
     def found(self, files: int, size: int) -> None:
         """So many files, of so many bytes, wait from an earlier run."""

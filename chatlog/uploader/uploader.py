@@ -277,7 +277,7 @@ class Uploader(Service):
         for name in shipped.gone:
             self._log.error("{name} was removed from the spool by another program", name=name)
         if shipped.stored is not None:
-            self._tally.add(shipped.stored, shipped.again)
+            self._tally.add(shipped.stored, shipped.again, item.name)
             self._judge.passed()
             if strikes > 1:
                 self._log.info("{name} is in the store after {n} tries", name=item.name, n=strikes + 1)

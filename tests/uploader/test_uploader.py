@@ -29,6 +29,7 @@ from chatlog.store.store import (
 )
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, REPORT_AGAIN
+from chatlog.uploader.tally import Tally
 from chatlog.uploader.turns import OWN_FIRST, OWN_MOST, SLOW, SPARE
 from chatlog.uploader.uploader import RETRY, SCAN_AGAIN, Uploader, threads_for
 from chatlog.uploader.whose_trouble import DOUBTS, LATER
@@ -172,6 +173,26 @@ class ShippingTests(UploaderCase):
         self.assertEqual((self.counters.uploaded, self.counters.verified, self.counters.deleted), (4, 4, 4))
         self.assertEqual(sum(self.usage.all_freed), 18 * (3 + 4 + 5 + 6))
         self.assertEqual(uploader.last_success, NOON)
+
+    def test_names_that_are_taken(self) -> None:
+        """Where other objects have the names of files, the log says once an hour that another recorder may
+        store under the same name; each file is stored under a name of its own."""
+        tally, wall = Tally(Counters(), lambda: now[0]), 3600.0
+        now = [wall]
+        with capturedLogs() as events:
+            for hour in range(3):
+                now[0] = wall * (hour + 1)
+                for n in range(3):
+                    tally.add(Stored(f"other {n}", key(n), 1, "0" * 64, 1, "", "", "data"), False, name(n))
+                tally.add(Stored(name(5), key(5), 1, "0" * 64, 1, "", "", "data"), False, name(5))
+        self.assertEqual([e["asked"] for e in events if "another object" in e["log_format"]], [name(0)] * 3)
+        uploader = self.start(self.make())
+        self.store.objects[key(1)] = b"of another recorder"
+        with capturedLogs() as events:
+            uploader.sealed(self.finish(1, 2))
+        said = [(e["asked"], e["stored"]) for e in events if "another object" in e["log_format"]]
+        self.assertEqual(said, [(name(1), "twitch_ann_20251229_1001n0002.jsonl")])
+        self.assertEqual(len(self.store.objects), 3)
 
     def test_packed(self) -> None:
         """Files that are compressed are counted, with the bytes that this saves."""
