@@ -14,8 +14,9 @@ from typing import NamedTuple
 from chatlog import configuration as config
 from chatlog.archive.retention import Retention
 from chatlog.config.ephemeral import warnings
+from chatlog.config.places import placed
 from chatlog.config.platform import Registry, rooms_of
-from chatlog.config.settings import Settings
+from chatlog.config.settings import ArchiveSettings, Settings
 from chatlog.config.storage_classes import remarks
 from chatlog.config.values import FOREVER, show_keep
 from chatlog.files import OsFiles
@@ -63,7 +64,8 @@ def examine(
         (mind if parser.is_refused else comments).append(f"twitch: {parser.words}")
     comments += [f"Mind: {warning}" for warning in mind]
     remarks = "".join(f"# {comment}\n" for comment in comments)
-    return Findings(f"# {config.read_for(path)}\n{config.describe(settings, registry)}{remarks}", problems)
+    meaning = f"# {config.read_for(path)}\n{config.describe(settings, registry)}{remarks}"
+    return Findings(meaning, placed(path, problems))
 
 
 def later_state(settings: Settings) -> list[str]:
@@ -111,6 +113,10 @@ def _doubts(settings: Settings, registry: Registry) -> Iterator[str]:
             f"s3.bucket: {settings.s3.bucket} is a name that no store gives to a new bucket (3 to 63 of a-z, "
             "0-9, - and .); look whether it is spelt like that"
         )
+    directory, url = settings.archive.directory, settings.archive.url
+    if (settings.s3 is not None or url is not None) and directory != ArchiveSettings().directory:
+        where = "archive.url" if settings.s3 is None else "s3"
+        yield f"archive.directory: with {where} nothing is stored in {directory}; leave one of the two out"
     yield from remarks(family_in(settings), settings.uploader.storage_class, settings.archive.tier_class)
     yield from _doubts_of_keeping(settings, registry)
     yield from _doubts_of_cluster(settings)

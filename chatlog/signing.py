@@ -49,7 +49,8 @@ def private_bytes(text: str) -> bytes:
     """The 32 bytes of a private key. Raises ValueError, without the text."""
     if _HEX.match(text.strip()):
         return bytes.fromhex(text)
-    return _of_der(text, _PRIVATE_DER, "is not an Ed25519 key; write 64 hex digits (openssl rand -hex 32)")
+    wrong = "is not an Ed25519 key: 64 hexadecimal digits, as openssl rand -hex 32 prints them"
+    return _of_der(text, _PRIVATE_DER, wrong)
 
 
 def public_key(text: str) -> str:

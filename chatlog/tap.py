@@ -18,6 +18,7 @@ from chatlog import signals
 from chatlog.alarms.alarms import Alarms
 from chatlog.alarms.webhook import Webhook
 from chatlog.config.ephemeral import warnings
+from chatlog.config.places import placed
 from chatlog.config.platform import Registry
 from chatlog.config.settings import Settings
 from chatlog.daemon import FAILED, Daemon, Lock, Remarks, Signals, Sources
@@ -91,7 +92,7 @@ class Options(usage.Options):
         else:
             problems = [*proxies_in(os.environ)[1], *config.check_directories(self.settings)]
             problems += [*later_state(self.settings), *without_engine(self.settings)]
-            problems += unwritable(self.parent)
+            problems = [*placed(self["config"], problems), *unwritable(self.parent)]
         if problems:
             _complain(problems)
         if self["check"]:

@@ -45,6 +45,7 @@ PURE = frozenset(
         "chatlog.kick.pusher",
         "chatlog.uploader.manifest_rows",
         "chatlog.naming",
+        "chatlog.near_names",
         "chatlog.network.proxies",
         "chatlog.printable",
         "chatlog.record",

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog import configuration as config
 from chatlog.cli import commands
+from chatlog.config.places import placed
 from chatlog.preflight import Findings, examine
 from chatlog.state.lines import encode
 from chatlog.tap import Options
@@ -49,6 +50,44 @@ class PreflightTests(SynchronousTestCase):
             self.assertIn(f"{platform}.ca_file: {junk}: no certificate can be read from it", problem)
             self.assertIn("PEM", problem)
             self.assertNotIn("https://", problem)
+
+    def test_file_and_line(self) -> None:
+        """A file that is missing and a directory that cannot be one are told with the line of their key, also
+        at a start; a key that is not in the file has none."""
+        (self.home / "file").write_text("")
+        found = self.examined(
+            f"twitch:\n  channels: [ann]\n  ca_file: {self.home}/none.pem\n"
+            f"archive:\n  url: file://{self.home}/file\n"
+        )
+        problems = [
+            f"{self.path}:6: archive.url: {self.home}/file is not a directory",
+            f"{self.path}:4: twitch.ca_file: {self.home}/none.pem: No such file or directory",
+        ]
+        self.assertEqual(found.problems[:2], problems)
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            self.assertRaises(SystemExit, Options().parseOptions, ["--config", str(self.path)])
+        self.assertEqual(said.getvalue().splitlines(), problems)
+        self.assertEqual(
+            placed(str(self.path), ["archive.cache: x", "twitch.ca_file x"]),
+            ["archive.cache: x", "twitch.ca_file x"],
+        )
+
+    def test_an_archive_directory_that_is_not_used(self) -> None:
+        """Beside a bucket or an address, a directory that is named as the archive gets a comment."""
+        unused = f"# Mind: archive.directory: with %s nothing is stored in {self.home}/kept; leave one"
+        room, named = "twitch: {channels: [ann]}\n", f"directory: '{self.home}/kept'"
+        for text, where in (
+            (f"s3: {{bucket: abc}}\narchive: {{{named}}}", "s3"),
+            (f"archive: {{url: 's3://logs', {named}}}", "archive.url"),
+        ):
+            self.assertIn(unused % where, self.examined(room + text).meaning)
+        for text in (
+            f"archive: {{{named}}}",
+            "s3: {bucket: abc}",
+            "s3: {bucket: abc}\narchive: {directory: archive}",
+        ):
+            self.assertNotIn("Mind: archive.directory: with", self.examined(room + text).meaning)
 
     def test_what_is_kept(self) -> None:
         """How long what is kept stands in plain words; a room that is not recorded, and a deletion that

@@ -17,7 +17,7 @@ from chatlog.config.platform import Registry
 from chatlog.config.room_names import name_alone
 from chatlog.config.schema import Items, Section, Shape, Table, root_of
 from chatlog.config.settings import RecorderSettings, Settings
-from chatlog.config.shown_values import is_secret, meant_items, quoted, quoted_key, shown_value
+from chatlog.config.shown_values import is_secret, meant_items, meant_value, quoted, quoted_key, shown_value
 from chatlog.config.unknown_keys import unknown_key
 from chatlog.config.values import Kind
 from chatlog.config.yaml_positions import MAX_BYTES, Node, Scalar, Sequence, Unusable, YamlError
@@ -207,7 +207,7 @@ class _Reader:
         if isinstance(node, Scalar) and self._is_empty(node, path):
             return None
         if not isinstance(node, Sequence):
-            self._wrong_form(node, path, f"a list of {shape.called}", meant_items(node, path))
+            self._wrong_form(node, path, f"a list of {shape.called}", meant_items(node, path, shape))
             return None
         found: list[Any] = []
         seen: dict[Any, int] = {}
@@ -234,7 +234,7 @@ class _Reader:
 
     def _value(self, kind: Kind, node: Node, path: str) -> Any:
         if not isinstance(node, Scalar):
-            self._wrong_form(node, path, "a single value")
+            self._wrong_form(node, path, "a single value", meant_value(node, path, kind))
             return None
         text = self._text(node, path, kind.secret)
         if text is None:

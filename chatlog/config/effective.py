@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -169,13 +170,20 @@ def _unwritable(directory: str, key: str) -> str:
         place = os.path.dirname(place)
     if not os.path.isdir(place):
         return f"{key}: {place} is not a directory"
-    if not os.access(place, os.W_OK | os.X_OK):
-        return f"{key}: {_in(place, directory)}: no permission to write there"
     try:
         with tempfile.TemporaryFile(dir=place):
             return ""
     except OSError as error:
-        return f"{key}: {_in(place, directory)}: {error.strerror}"
+        return f"{key}: {_in(place, directory)}: {why_unwritable(error)}"
+
+
+def why_unwritable(error: OSError) -> str:
+    """Why nothing can be created in a directory."""
+    if isinstance(error, PermissionError):
+        return "no permission to write there"
+    if error.errno == errno.EROFS:
+        return "the file system there is read-only"
+    return error.strerror or "nothing can be created there"
 
 
 def _in(place: str, directory: str) -> str:

@@ -101,7 +101,10 @@ def _other_scheme(scheme: str) -> str:
         return "does not say whether etcd has TLS; write etcd+https:// or etcd+http://"
     if scheme in ("sentinel", "redis-sentinel"):
         return "is not an engine's address; for Sentinel write redis+sentinel://"
-    return "is not an engine's address, which begins with redis://, rediss:// (with TLS) or etcd+https://"
+    return (
+        "is not an engine's address, which begins with redis://, rediss:// (with TLS), redis+sentinel:// or "
+        "etcd+https://"
+    )
 
 
 def _server(text: str, port: int) -> tuple[str, int]:

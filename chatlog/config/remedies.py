@@ -57,17 +57,28 @@ def write_list(key: str, text: str) -> str:
     return f"; write {key}: [{', '.join(words)}]"
 
 
-def write_items(key: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """Keys with values (the values as text, ``""`` for none) where a list belongs."""
+def write_items(key: str, pairs: Sequence[tuple[str, str]], names: bool = False) -> str:
+    """Keys with values (the values as text, ``""`` for none) where a list belongs. ``names``: its items are
+    names of rooms and nothing else."""
     if not pairs or len(pairs) > 20 or not all(_NAME.match(name) for name, _ in pairs):
         return f"; write {key}: [one, two]"
-    if not any(value for _, value in pairs):
+    if names or not any(value for _, value in pairs):
         return f"; write {key}: [{', '.join(name for name, _ in pairs)}]"
     if key == "channels" and all(value.isdigit() for _, value in pairs):
         return f"; write {key}: [{', '.join(kick_room(*pair) for pair in pairs)}]"
     if key == "levels" and all(map(str.isalpha, (value for _, value in pairs))):
         return f"; write {key}: [{', '.join(f'{name}={value}' for name, value in pairs)}]"
     return f"; a list has a dash before each of its items, or is written {key}: [one, two]"
+
+
+def write_value(key: str, pairs: Sequence[tuple[str, str]], names: bool) -> str:
+    """Keys with values where a single value belongs: that of ``key``, or with ``names`` a room's name in a
+    list."""
+    if not names:
+        return f"; write {key}: and the value behind it, on one line"
+    named = [value for name, value in pairs if name.lower() in ("slug", "name", "login", "channel")]
+    named = named or [name for name, _ in pairs]
+    return f"; write {named[0]}" if len(named) == 1 and _NAME.match(named[0]) else "; write the name alone"
 
 
 def kick_room(name: str, number: str) -> str:

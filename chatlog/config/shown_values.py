@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from chatlog.config import remedies, yaml_positions
 from chatlog.config.masking import masked
+from chatlog.config.schema import Items
+from chatlog.config.values import Kind
 from chatlog.config.yaml_positions import Node, Scalar
 from chatlog.printable import printable
 
@@ -37,14 +39,27 @@ def quoted_key(key: str) -> str:
     return key if is_short else "(a key that is not shown)"
 
 
-def meant_items(node: Node, path: str) -> str:
+def meant_items(node: Node, path: str, shape: Items) -> str:
     """The remedy for something that should be a list."""
     key = path.rpartition(".")[2]
     if isinstance(node, Scalar) and "oauth:" not in node.text.lower() and "@" not in node.text:
         return remedies.write_list(key, node.text)
     if isinstance(node, yaml_positions.Mapping):
-        values = [(name, child) for name, (_, child) in node.entries.items()]
-        pairs = [(name, child.text) for name, child in values if isinstance(child, Scalar)]
-        if len(pairs) == len(values):
-            return remedies.write_items(key, pairs)
+        pairs = _pairs(node)
+        if len(pairs) == len(node.entries):
+            return remedies.write_items(key, pairs, isinstance(shape.item, Kind) and shape.item.names)
     return ""
+
+
+def meant_value(node: Node, path: str, kind: Kind) -> str:
+    """The remedy for something that should be a single value."""
+    if not isinstance(node, yaml_positions.Mapping):
+        return ""
+    key = path.rpartition(".")[2].partition("[")[0]
+    return remedies.write_value(key, _pairs(node), kind.names and path.endswith("]"))
+
+
+def _pairs(node: yaml_positions.Mapping) -> list[tuple[str, str]]:
+    """The keys that have a single value, with its text."""
+    values = [(name, child) for name, (_, child) in node.entries.items()]
+    return [(name, child.text) for name, child in values if isinstance(child, Scalar)]

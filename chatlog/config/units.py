@@ -36,11 +36,10 @@ def _whole(text: str, units: dict[str, int], smallest: str, wanted: str) -> int:
     return int(amount)
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str, examples: str = "500ms, 1s, 5m, 1h or 1d") -> float:
     """Seconds in ``500ms``, ``1s``, ``5m``, ``1h`` or ``1d``. Raises ValueError, whose text is the second
-    half of a sentence that begins with the duration."""
-    wanted = "a duration such as 500ms, 1s, 5m, 1h or 1d"
-    return _whole(text, _DURATIONS, "milliseconds", wanted) / 1000
+    half of a sentence that begins with the duration, and names the ``examples``."""
+    return _whole(text, _DURATIONS, "milliseconds", f"a duration such as {examples}") / 1000
 
 
 def parse_size(text: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from chatlog import signing
@@ -61,14 +62,15 @@ class Kind:
 
 def number(least: int, most: int, why: str = "") -> Kind:
     """A whole number within bounds; ``why`` is the reason for the bounds."""
+    bounds = f"between {least} and {most}{f' ({why})' if why else ''}"
 
     def read(text: str) -> int:
         if re.match(r"-?[0-9]{1,15}\Z", text) is None:
             bare = re.sub(r"[,_' %]", "", text)
-            remedy = f"; write {bare}" if re.match(r"[0-9]{1,15}\Z", bare) else ""
-            raise ValueError(f"is not a whole number{remedy}")
+            fits = re.match(r"[0-9]{1,15}\Z", bare) and least <= int(bare) <= most
+            raise ValueError(f"is not a whole number {bounds}{f'; write {bare}' if fits else ''}")
         if not least <= int(text) <= most:
-            raise ValueError(f"is not between {least} and {most}{f' ({why})' if why else ''}")
+            raise ValueError(f"is not {bounds}")
         return int(text)
 
     return Kind(read)
@@ -76,7 +78,9 @@ def number(least: int, most: int, why: str = "") -> Kind:
 
 def duration(least: str, most: str, why: str = "") -> Kind:
     """A duration within bounds, in seconds."""
-    return _quantity(parse_duration, show_duration, ("ms", "s", "m", "h", "d"), (least, most, why))
+    in_days = parse_duration(least) >= 86400
+    parse = partial(parse_duration, examples="30d, 90d or 365d") if in_days else parse_duration
+    return _quantity(parse, show_duration, ("ms", "s", "m", "h", "d"), (least, most, why))
 
 
 def size(least: str, most: str, why: str = "") -> Kind:
@@ -170,10 +174,13 @@ def _path(text: str) -> str:
     return text
 
 
-def _secret(text: str) -> Secret:
+def _secret(text: str, called: str = "secret") -> Secret:
     if _SHELL_VARIABLE.fullmatch(text):
         raise ValueError("is the name of a variable, and a variable is written ${NAME}")
-    return Secret(word(text))
+    try:
+        return Secret(word(text))
+    except ValueError as error:
+        raise ValueError(f"{error}; copy the {called} alone, without quotes or spaces") from None
 
 
 def _signing_key(text: str) -> Secret:
@@ -193,7 +200,7 @@ def _token(text: str) -> Secret:
     bare = text[6:] if text[:6].lower() == "oauth:" else text
     if not bare:
         raise ValueError("has nothing behind oauth:")
-    return _secret(bare)
+    return _secret(bare, "token")
 
 
 def _region(text: str) -> str:

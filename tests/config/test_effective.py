@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatlog.config import wording
+from chatlog.config.effective import why_unwritable
 from chatlog.config.settings import (
     ArchiveSettings,
     HttpSettings,
@@ -198,6 +200,16 @@ class DirectoriesTests(SynchronousTestCase):
         """A directory in which nothing can be created is reported, for every user."""
         [problem] = check_directories(self.settings("/proc/chatlog", self.made()))
         self.assertIn("recorder.directory: /proc/chatlog cannot be made in /proc", problem)
+
+    def test_why_nothing_can_be_created(self) -> None:
+        """A file system that is read-only is told from a missing permission, also to the administrator."""
+        for number, words in (
+            (errno.EROFS, "the file system there is read-only"),
+            (errno.EACCES, "no permission to write there"),
+            (errno.EPERM, "no permission to write there"),
+            (errno.ENOSPC, "No space left on device"),
+        ):
+            self.assertEqual(why_unwritable(OSError(number, os.strerror(number))), words)
 
     def test_only_what_is_used(self) -> None:
         """The archive's directory does not matter when the archive is elsewhere."""

@@ -23,6 +23,7 @@ RIGHT = {
 WRONG = {
     "": "begins with redis://",
     "valkey:6379": "begins with redis://",
+    "mysql://x": "redis://, rediss:// (with TLS), redis+sentinel:// or etcd+https://",
     "http://etcd:2379": "etcd+http://",
     "etcd://etcd:2379": "whether etcd has TLS",
     "sentinel://one/main": "redis+sentinel://",

@@ -52,7 +52,9 @@ class ValuesTests(ConfigTestCase):
     def test_values_of_the_wrong_kind(self) -> None:
         """What cannot be a value of its key is refused with what could."""
         number = ["1.5", "x", "1e3", "0x10", "true", "1_0", "٣", "9" * 30]
-        self.assert_refused("twitch: {channels: [a], joins_per_10s: '%s'}", number, "is not a whole number")
+        self.assert_refused(
+            "twitch: {channels: [a], joins_per_10s: '%s'}", number, "is not a whole number between 1 and "
+        )
         logins = ["a b", "a-b", "é", "a" * 26, "##a", "#", "a.b", "../a", "a/b"]
         self.assert_refused("twitch: {channels: ['%s']}", logins, "is not a Twitch login")
         for address in ("http://twitch.tv/a", "m.twitch.tv/popout/A/chat"):
