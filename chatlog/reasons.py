@@ -41,7 +41,10 @@ def _rows(*rows: tuple[str, str, str]) -> _Rows:
 
 _SPELLING = "Check the spelling; a channel that was renamed has a new name."
 _GONE = "Remove the room if it is gone for good; until then Chatlog tries it again from time to time."
-_ANONYMOUS = "Read anonymously: leave twitch.username and twitch.oauth out of the configuration."
+_ANONYMOUS = (
+    "Read anonymously: leave twitch.username and twitch.oauth out of the configuration. If they are not "
+    "there, only Twitch can change it; Chatlog tries again by itself."
+)
 _NETWORK = "Look at the network of this machine first, then at the status page of {platform}."
 _BY_HAND = (
     "Open https://kick.com/api/v2/channels/{name} in a browser, look for "
@@ -113,7 +116,7 @@ _CONNECTION = _rows(
         r"login refused|login authentication failed|improperly formatted auth",
         "{platform} refuses the login",
         "Get a new token for twitch.oauth that belongs to twitch.username, or leave both out: reading needs "
-        "no account.",
+        "no account. If neither is there, anonymous readers are turned away; Chatlog tries again by itself.",
     ),
     (
         r"(closed by|error from) the server: 4004\b",
@@ -199,7 +202,11 @@ _DISK = _rows(
         "the file system takes nothing any more (read-only)",
         "Look at the kernel's log: the disk may be failing.",
     ),
-    (r"permission denied|not permitted", "the recorder may not write there", "Give it the right to write."),
+    (
+        r"permission denied|not permitted",
+        "the recorder may not write there",
+        "Give it the right to write in recorder.directory.",
+    ),
     (r"too many open files", "too many files are open", "Raise the limit of open files (LimitNOFILE)."),
     (
         r"stale|transport endpoint|not connected|no such device",
@@ -217,6 +224,21 @@ _DISK = _rows(
         "Look at the kernel's log: the disk is probably failing.",
     ),
     (r"no such file or directory", "the directory of the spool is gone", "Look at recorder.directory."),
+)
+#: Begins the reason if the spool of this machine, and not the store, is why a file is not uploaded.
+SPOOL = "recorder.directory: "
+#: Why a file of the spool cannot be read, or not be packed or removed.
+_SPOOL_FILE = _rows(
+    (
+        r"permission denied|not permitted",
+        "the recorder may not read it, or not write in the spool",
+        "Give the recorder the right to read and write in recorder.directory.",
+    ),
+    (
+        r"read-only",
+        "the file system of the spool is read-only",
+        "Look at the mount of recorder.directory, and at the kernel's log: the disk may be failing.",
+    ),
 )
 _FULL = re.compile(r"max_size|no space left|disk is full|last space|quota exceeded", re.IGNORECASE)
 #: A store's answer begins with the status. A number elsewhere in it is a size or part of a name.
@@ -367,6 +389,13 @@ def is_full(raw: str) -> bool:
 def of_store(raw: str) -> Reason:
     """Why a store does not accept files."""
     return _found((_STORE,), raw, "it says: {raw}")
+
+
+def of_file(raw: str) -> Reason:
+    """Why a file is not uploaded. ``raw`` begins with ``SPOOL`` if the store is not the cause."""
+    if not raw.startswith(SPOOL):
+        return of_store(raw)
+    return _found((_SPOOL_FILE, _DISK), raw.removeprefix(SPOOL), "{raw}")
 
 
 def _found(tables: Iterable[_Rows], raw: str, unknown: str, **fields: str) -> Reason:

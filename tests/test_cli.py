@@ -237,6 +237,13 @@ class StatusTests(CommandCase):
             lines[2:4], [r"critical  no connection to Twitch\x1b[2J", "          Look at the network."]
         )
 
+    def test_what_the_headline_counts(self) -> None:
+        """What the headline only counts is listed below it, so it sends nobody elsewhere."""
+        text = "Recording all 3 rooms; a; b; 1 more"
+        headline = {"severity": "warning", "text": f"{text}: see the overview or chatlog status"}
+        result = self.call("status", "-c", self.serve(status=(200, {**WELL, "headline": headline})))
+        self.assertEqual(result.stdout.splitlines()[0], text)
+
     def test_trouble_of_another_version(self) -> None:
         """A recorder that gives no verdict is judged by its facts."""
         before = {key: WELL[key] for key in WELL if key not in ("headline", "conditions", "rate")}
@@ -356,7 +363,15 @@ class RoomsTests(CommandCase):
     def test_no_room(self) -> None:
         """What cannot be a room is not sent anywhere."""
         path = self.config()
-        for room in ("bob", "youtube/bob", "twitch/", "twitch/a/b", "https://www.twitch.tv/directory"):
+        for room in (
+            "bob",
+            "youtube/bob",
+            "twitch/",
+            "twitch/a/b",
+            "twitch/bad name",
+            "kick/a!",
+            "https://www.twitch.tv/directory",
+        ):
             result = self.call("rooms", "add", "twitch/fine", room, "-c", path)
             self.assertEqual(result.exit_code, 2)
             self.assertIn(repr(room), result.stderr)

@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatlog.reasons import is_full, of_connection, of_disk, of_lookup, of_room, of_store, with_code
+from chatlog.reasons import (
+    SPOOL,
+    is_full,
+    of_connection,
+    of_disk,
+    of_file,
+    of_lookup,
+    of_room,
+    of_store,
+    with_code,
+)
 from chatlog.status.natural import natural
 from chatlog.twitch.client import REFUSALS
 
@@ -155,6 +165,29 @@ class ReasonTests(SynchronousTestCase):
         ):
             self.assertIn(words, of_store(raw).words, raw)
         self.assertIn("archive.directory", of_store("/srv/archive/2026: Permission denied").remedy)
+
+    def test_files(self) -> None:
+        """A file that is not uploaded because of the spool is explained by the spool, and one that the store
+        refuses by the store."""
+        for raw in ("Permission denied", "Operation not permitted", "Read-only file system"):
+            reason = of_file(f"{SPOOL}{raw}")
+            self.assertIn("recorder.directory", reason.remedy)
+            self.assertNotIn("archive", f"{reason.words} {reason.remedy}")
+        self.assertEqual(of_file(f"{SPOOL}Input/output error"), of_disk("Input/output error"))
+        for raw in ("/srv/archive/2026: Permission denied", "413 EntityTooLarge", "it is cut off"):
+            self.assertEqual(of_file(raw), of_store(raw))
+
+    def test_where_to_write(self) -> None:
+        """Who has to give a right reads for which directory."""
+        self.assertIn("recorder.directory", of_disk("Permission denied").remedy)
+
+    def test_anonymous_readers(self) -> None:
+        """What to do about an account is followed by what applies to those who read without one."""
+        for reason in (of_room("twitch", "msg_banned"), of_connection("twitch", "login refused")):
+            account, _, anonymous = reason.remedy.partition(" If ")
+            self.assertIn("twitch.oauth", account)
+            self.assertIn("there,", anonymous)
+            self.assertIn("Chatlog tries again by itself", anonymous)
 
     def test_refused_keys(self) -> None:
         """Pusher's codes that are no refusal of the key are not called one."""

@@ -151,6 +151,11 @@ def moment(reading: Reading, text: str | None, otherwise: float, option: str) ->
         refuse(f"{option}: {error}")
 
 
+def past(end: float, start: float, reading: Reading) -> float:
+    """The end of the time that was looked at, for people: nothing is there yet of what comes after now."""
+    return min(end, max(reading.now, start))
+
+
 def rooms_named(archive: Archive, names: tuple[str, ...], every: bool = True) -> list[Room]:
     """The named rooms, or all rooms of the archive. Ends the command if a room is not there, with a list of
     similar names."""

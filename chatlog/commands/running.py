@@ -168,9 +168,16 @@ def parsed_rooms(
     problems = []
     for value in values:
         try:
-            found[parse_room(value, registry())] = None
+            room = parse_room(value, registry())
         except ValueError as error:
             problems.append(str(error))
+            continue
+        try:
+            registry()[room.platform].read(room.name)
+        except ValueError as error:
+            problems.append(f"{str(room)!r}: the name {error}")
+            continue
+        found[room] = None
     if problems:
         raise click.BadParameter("\n".join(problems))
     return tuple(found)

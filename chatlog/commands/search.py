@@ -232,7 +232,8 @@ class _Search:
 
     def _print_summary(self, start: float, end: float, limit: int) -> None:
         found = self._found
-        shown, until = self._clock.shown(start), self._clock.shown(end)
+        shown = self._clock.shown(start)
+        until = self._clock.shown(reading.past(end, start, self._clock))
         what = f"{found} found" if found != limit else f"the first {found}; --limit shows more"
         click.echo(f"{what}; looked at {shown} to {until} {self._clock.zone_name}", err=True)
         for room, answer in self._answers:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from chatlog.config.units import rough_duration, rough_size
 from chatlog.counted import many
 from chatlog.printable import printable
-from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING
+from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING, WHERE
 from chatlog.status.natural import natural
 
 #: The most characters of a server's text that are shown.
@@ -44,7 +44,8 @@ def status_lines(status: dict[str, Any]) -> Iterator[Line]:
     does not have are left out."""
     headline = _dict(status.get("headline"))
     if headline:
-        yield Line("", _text(headline.get("text")), _severity(headline))
+        # What the headline only counts follows here.
+        yield Line("", _text(headline.get("text")).removesuffix(WHERE), _severity(headline))
     yield Line("", header(status))
     yield from condition_lines(status)
     for platform in _list(status.get("platforms")):

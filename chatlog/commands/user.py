@@ -87,7 +87,8 @@ def user(
             click.echo(line)
     if not person.rooms:
         reading.say_who_opted_out(opened, there, wanted.users)
-    click.echo(f"looked at {clock.shown(start)} to {clock.shown(end)} {clock.zone_name}", err=True)
+    until = clock.shown(reading.past(end, start, clock))
+    click.echo(f"looked at {clock.shown(start)} to {until} {clock.zone_name}", err=True)
     for room, answer in zip(there, answers, strict=True):
         reading.report_missing(answer.report, clock, start, end, "/".join(room))
     reading.say_what_is_not_recorded(opened, there if rooms else [], clock, start, end)

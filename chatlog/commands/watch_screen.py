@@ -12,7 +12,7 @@ from typing import Any
 
 from chatlog.commands.status_text import Line, condition_lines, header, reason_of, state_of, status_lines
 from chatlog.printable import printable
-from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING
+from chatlog.status.condition import CRITICAL, NOTE, OK, WARNING, WHERE
 
 #: The severity of a title.
 TITLE = "title"
@@ -57,7 +57,7 @@ def _head(status: dict[str, Any]) -> Iterator[Line]:
     if isinstance(headline, dict):
         severity = headline.get("severity")
         known = severity if severity in (OK, NOTE, WARNING, CRITICAL) else WARNING
-        yield Line("", printable(str(headline.get("text")), 500), str(known))
+        yield Line("", printable(str(headline.get("text")), 500).removesuffix(WHERE), str(known))
     yield Line("", f"{at}  {header(status)}".strip(), TITLE)
 
 

@@ -17,6 +17,9 @@ Key = tuple[str, str]
 OK, NOTE, WARNING, CRITICAL = "ok", "note", "warning", "critical"
 SEVERITIES = (OK, NOTE, WARNING, CRITICAL)
 
+#: Ends the headline if it only counts some conditions. What shows them itself leaves it out.
+WHERE = ": see the overview or chatlog status"
+
 #: Every code with its meaning.
 CODES = {
     "LOGIN_REFUSED": "a platform does not take our login or key",

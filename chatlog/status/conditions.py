@@ -15,7 +15,17 @@ from dataclasses import replace
 
 from chatlog.config.settings import Settings
 from chatlog.status.cluster_rules import cluster_rules
-from chatlog.status.condition import CAUSES, CRITICAL, NOTE, OK, SEVERITIES, Condition, Facts, Observed
+from chatlog.status.condition import (
+    CAUSES,
+    CRITICAL,
+    NOTE,
+    OK,
+    SEVERITIES,
+    WHERE,
+    Condition,
+    Facts,
+    Observed,
+)
 from chatlog.status.machine_rules import machine_rules
 from chatlog.status.room_rules import room_rules
 
@@ -92,7 +102,7 @@ def _recording(rooms: int, recorded: int, shared: bool) -> str:
 
 def _more(count: int) -> list[str]:
     """The text for the conditions that are not named."""
-    return [f"{count} more: see the overview or chatlog status"] if count > 0 else []
+    return [f"{count} more{WHERE}"] if count > 0 else []
 
 
 def _acknowledged(known: int, missing: int) -> str:

@@ -9,7 +9,7 @@ from chatlog.config.schema import MOST_UPLOADS
 from chatlog.config.settings import Settings
 from chatlog.config.units import rough_duration, rough_size
 from chatlog.counted import many
-from chatlog.reasons import is_full, of_disk, of_store
+from chatlog.reasons import is_full, of_disk, of_file, of_store
 from chatlog.status.condition import CRITICAL, NOTE, WARNING, Condition, Facts, Observed, percent
 
 #: The state of a store that may recover by itself; every other one except ``ok`` needs a person.
@@ -262,7 +262,7 @@ def _uploads(facts: Facts, settings: Settings) -> Iterator[Condition]:
         if uploads["aside"]:
             first = uploads["aside"][0]
             raw = first["reason"]
-            why = of_store(raw)
+            why = of_file(raw)
             remedy = f"{why.remedy} " if why.remedy else ""
             words = f"{first['name']} ({rough_size(first['size'])}): {why.words}"
             named = f": {words}" if count == 1 else f"; the oldest is {words}"

@@ -6,6 +6,7 @@ store already is recognised by its bytes. ``bundle_shipment`` does the same for 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from chatlog.naming import (
 from chatlog.store.store import Store, StoreError
 from chatlog.uploader.deposit import Deposit, Name, Stored, following
 from chatlog.uploader.packing import SUFFIXES, UNFINISHED, Packed, load, pack, pack_together
+
+#: Errors of one file whose rights are wrong, or of the whole spool.
+_RIGHTS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class Item(NamedTuple):
@@ -66,12 +70,18 @@ class Renamed(NamedTuple):
 
 class LocalError(Exception):
     """A local file cannot be read, written or understood. The text says which file and why. ``passes``: the
-    file is not the cause; the disk is full or no descriptor is left."""
+    file is not the cause; the disk is full or no descriptor is left. ``may_pass``: the cause is the file or
+    the whole spool, which may be read-only for a while. ``of_system``: the operating system reports it.
+    ``unsent``: nothing was sent to the store."""
 
-    def __init__(self, name: str, error: Exception) -> None:
+    def __init__(self, name: str, error: Exception, unsent: bool = False) -> None:
         self.reason = str(getattr(error, "strerror", None) or error)
         super().__init__(f"{name}: {self.reason}")
-        self.passes = isinstance(error, OSError) and error.errno in NO_SPACE | NO_DESCRIPTORS
+        number = error.errno if isinstance(error, OSError) else None
+        self.of_system = isinstance(error, OSError)
+        self.passes = number in NO_SPACE | NO_DESCRIPTORS
+        self.may_pass = number in _RIGHTS
+        self.unsent = unsent
 
 
 def item_of(name: str, content: str) -> Item:
@@ -184,7 +194,7 @@ class Shipment:
         except FileNotFoundError:
             return Shipped(None, gone=(item.name,))
         except (OSError, ValueError) as error:
-            raise LocalError(item.name, error) from error
+            raise LocalError(item.name, error, unsent=True) from error
         try:
             name = self.renamed.get(item.name) or Renamed(_PARSERS[item.content](item.name))
             stored, again = self._deposit.put(name.first, packed, item.content, name.after)

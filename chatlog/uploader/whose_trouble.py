@@ -10,6 +10,7 @@ import enum
 from twisted.logger import Logger
 
 from chatlog.counters import Counters
+from chatlog.reasons import SPOOL
 from chatlog.store.store import CLOCK, CORRUPT, OBJECT, TRANSIENT, StoreError
 from chatlog.uploader.shipment import Item, LocalError
 from chatlog.uploader.turns import OWN_MOST, PASSING_MOST, Failing, Turns
@@ -18,6 +19,8 @@ from chatlog.uploader.turns import OWN_MOST, PASSING_MOST, Failing, Turns
 LATER = 5.0
 #: Seconds until the next attempt for a file that cannot be read.
 QUARANTINED_AGAIN = 3600.0
+#: The longest delay of a file, in seconds, while it or the spool lacks rights and nothing was sent.
+UNSENT_MOST = 60.0
 #: Error codes that concern a single key.
 OF_ONE_FILE = frozenset({"two minds"})
 #: A file is reported after so many failures while other files succeed: refusals, and errors that may pass.
@@ -58,7 +61,15 @@ class Judge:
     def local(self, item: Item, error: LocalError, now: float) -> None:
         """An upload failed on this machine, before or after the store was asked."""
         if not error.passes:
-            self.quarantine(item, error.reason, now)
+            reason = f"{SPOOL}{error.reason}" if error.of_system else error.reason
+            if error.may_pass:
+                # An attempt that fails at its end has sent the file to the store again.
+                most = UNSENT_MOST if error.unsent else PASSING_MOST
+                failing = Failing(reason, patience=REPORT_PASSING_AFTER, most=most)
+                self._turns.strike(item, now, failing)
+                self.name_files()
+            else:
+                self.quarantine(item, reason, now)
             return
         # The disk is full or no descriptor is left: the file is not the cause.
         if not self._starved:

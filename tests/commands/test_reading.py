@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -97,6 +98,17 @@ class SearchTests(CommandTestCase):
         arguments = ("search", "good", "--since", DAY, "--context", "1", "--limit")
         self.assertIn("the first 2; --limit shows more", self.run_it(*arguments, "2").stderr)
         self.assertIn("2 found; looked at", self.run_it(*arguments, "3").stderr)
+
+    def test_no_time_to_come(self) -> None:
+        """The time that was looked at ends now, however far --until lies ahead."""
+        said_to = re.compile(r"looked at \S+ \S+ to (\S+ \S+) UTC")
+        for command in (("search", "good"), ("user", "twitch/ann")):
+            for until in ((), ("--until", "2099-01-01")):
+                result = self.run_it(*command, "--since", DAY, *until)
+                now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+                found = said_to.search(result.stderr)
+                assert found is not None, result.stderr
+                self.assertLessEqual(found[1], now)
 
     def test_what_was_removed(self) -> None:
         """Messages that moderators removed are marked as in the log, also around what was found, and in
@@ -238,6 +250,11 @@ class ExportTests(CommandTestCase):
         rows = list(csv.DictReader(io.StringIO(self.export("csv"))))
         self.assertEqual([row["username"] for row in rows], ["ann", "bob", "", "ann"])
         self.assertTrue(rows[1]["message"].startswith("'="))
+
+    def test_csv_control_characters(self) -> None:
+        """A table is for programs: control characters stay, except NUL, which many readers refuse."""
+        self.world.put(MIDNIGHT + 12 * HOUR, [said(MIDNIGHT + 12 * HOUR, "a\x1b[31mb\0c", "ann", id="9")])
+        self.assertIn("a\x1b[31mb\ufffdc", self.export("csv"))
 
     def test_irc(self) -> None:
         """Lines of IRC, with their ends."""

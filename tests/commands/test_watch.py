@@ -53,6 +53,13 @@ class ScreenTests(SynchronousTestCase):
         self.assertRegex(lines[at + 1], r"twitch/room5 +180/min")
         self.assertRegex(lines[at + 2], r"twitch/room7 +60/min")
 
+    def test_what_the_headline_counts(self) -> None:
+        """What the headline only counts is shown below it, so it sends nobody elsewhere."""
+        facts, busiest, troubled = facts_of(self.scene)
+        headline = {"severity": "warning", "text": "a; b; 1 more: see the overview or chatlog status"}
+        lines = screen({**facts, "headline": headline}, busiest, troubled, 200, 40)
+        self.assertEqual(next(iter(lines)).words, "a; b; 1 more")
+
     def test_fits(self) -> None:
         """Whatever the size, there are never more lines or columns, and the headline is always there."""
         for height in range(1, 30):

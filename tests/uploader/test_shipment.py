@@ -186,6 +186,12 @@ class ShipTests(ShipmentCase):
             (str(full), full.reason, full.passes), ("a.jsonl: No space left", "No space left", True)
         )
         self.assertEqual((str(broken), broken.passes), ("a.jsonl: damaged", False))
+        self.assertEqual(
+            (full.may_pass, full.of_system, broken.may_pass, broken.of_system), (False, True, False, False)
+        )
+        for code in (errno.EACCES, errno.EPERM, errno.EROFS):
+            denied = LocalError("a.jsonl", OSError(code, "no"))
+            self.assertEqual((denied.passes, denied.may_pass), (False, True))
 
     def test_taken_away_meanwhile(self) -> None:
         """A file that somebody removes while it is stored frees nothing; the object is there."""

@@ -30,9 +30,9 @@ from chatlog.store.store import (
 from chatlog.uploader.deposit import Stored
 from chatlog.uploader.store_state import REFUSED_AGAIN, REPORT_AGAIN
 from chatlog.uploader.tally import Tally
-from chatlog.uploader.turns import OWN_FIRST, OWN_MOST, SLOW, SPARE
+from chatlog.uploader.turns import OWN_FIRST, OWN_MOST, PASSING_MOST, SLOW, SPARE
 from chatlog.uploader.uploader import RETRY, SCAN_AGAIN, Uploader, threads_for
-from chatlog.uploader.whose_trouble import DOUBTS, LATER
+from chatlog.uploader.whose_trouble import DOUBTS, LATER, UNSENT_MOST
 from tests.fakes import ImmediateThreads, MemoryFiles, QueuedThreads, environment
 from tests.stores import MemoryStore
 
@@ -573,6 +573,66 @@ class TroubleTests(UploaderCase):
                 self.clock.advance(LATER)
         self.assertEqual(len([event for event in events if event["log_level"] >= LogLevel.warn]), 2)
         self.assertEqual(uploader.waiting_files, 0)
+
+    def test_spool_without_rights(self) -> None:
+        """A spool that cannot be written for a while: no file is quarantined at once, the reason names the
+        spool, and a minute after it can be written at the latest, all files are uploaded."""
+        for code in (errno.EACCES, errno.EPERM, errno.EROFS):
+            codes = [code]
+
+            def rule(operation: str, path: str, codes: list[int] = codes) -> None:
+                if codes and operation in ("create", "rename", "remove"):
+                    raise OSError(codes[0], "not now", path)
+
+            uploader = self.start(self.make(compression="zstd"))
+            self.files.rule = rule
+            uploader.sealed(self.finish(1, 2, 3))
+            self.assertEqual((uploader.quarantined, uploader.waiting_files), (0, 3))
+            told = self.lines(7200, step=5.0)
+            self.assertEqual(
+                sorted(each.name for each in uploader.quarantined_files), [name(1), name(2), name(3)]
+            )
+            self.assertEqual([level for level, _ in told], ["error"] * 3)
+            self.assertIn("recorder.directory: not now", told[0][1])
+            codes.clear()
+            self.assertEqual(self.puts(), [])
+            self.lines(UNSENT_MOST, step=5.0)
+            self.assertEqual((uploader.quarantined, uploader.waiting_files), (0, 0))
+
+    def test_file_that_cannot_be_removed(self) -> None:
+        """A file that is stored and cannot be removed is sent again at most every ten minutes, and goes when
+        it can be removed."""
+        codes = [errno.EROFS]
+
+        def rule(operation: str, path: str) -> None:
+            if codes and operation == "remove":
+                raise OSError(codes[0], "Read-only file system", path)
+
+        uploader = self.start(self.make())
+        self.files.rule = rule
+        uploader.sealed(self.finish(1))
+        self.lines(7200, step=5.0)
+        self.assertLess(len([call for call in self.store.calls if call[0] == "put"]), 7200 / PASSING_MOST + 6)
+        codes.clear()
+        self.lines(PASSING_MOST, step=5.0)
+        self.assertEqual((uploader.quarantined, uploader.waiting_files), (0, 0))
+        self.assertEqual(list(self.store.objects), [key(1)])
+
+    def test_file_without_rights(self) -> None:
+        """A single file that cannot be read is named within a minute; all others are uploaded."""
+
+        def rule(operation: str, path: str) -> None:
+            if operation == "open_read" and path.endswith(name(1)):
+                raise OSError(errno.EACCES, "Permission denied", path)
+
+        uploader = self.start(self.make())
+        self.files.rule = rule
+        uploader.sealed(self.finish(1, 2, 3))
+        told = self.lines(60)
+        self.assertEqual([level for level, _ in told], ["error"])
+        self.assertIn(name(1), told[0][1])
+        self.assertEqual((uploader.quarantined, uploader.waiting_files), (1, 1))
+        self.assertEqual(self.puts(), [key(2), key(3)])
 
     def clock_wrong(self, operation: str, called: str) -> None:
         if operation == "put":

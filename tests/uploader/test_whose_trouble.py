@@ -148,7 +148,7 @@ class LocalTests(JudgeCase):
         error = LocalError("a", OSError(errno.EIO, "Input/output error"))
         [text] = self.logged(lambda: self.judge.local(file(1), error, 0.0))
         self.assertIn(file(1).name, text)
-        self.assertIn(": Input/output error;", text)
+        self.assertIn(": recorder.directory: Input/output error;", text)
         self.assertIn("again in 3600 s", text)
         self.assertEqual(self.turns.next_change(0.0, 9, False), QUARANTINED_AGAIN)
         self.assertEqual(self.counters.quarantined, 1)
