@@ -153,6 +153,14 @@ class LocalTests(JudgeCase):
         self.assertEqual(self.turns.next_change(0.0, 9, False), QUARANTINED_AGAIN)
         self.assertEqual(self.counters.quarantined, 1)
 
+    def test_damaged(self) -> None:
+        """Of a file that is damaged, it is the file that is named, and not the spool."""
+        self.under_way(file(1))
+        error = LocalError("a", ValueError("it is cut off"))
+        [text] = self.logged(lambda: self.judge.local(file(1), error, 0.0))
+        self.assertIn(": it is cut off;", text)
+        self.assertNotIn("recorder.directory", text)
+
     def test_no_space(self) -> None:
         """That there is no space is said once, until a file passes; every file is only put off."""
         self.under_way(file(1), file(2))
