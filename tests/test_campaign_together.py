@@ -10,9 +10,10 @@ from pathlib import Path
 import orjson
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.campaign.fleet import Turn
 from bench.campaign.fleet_faults import BOUNDS, TURNS
 from bench.campaign.relay import Relays
-from bench.campaign.union import no_longer_wanted, same_ids, uncovered
+from bench.campaign.union import by_turn, no_longer_wanted, same_ids, uncovered
 from chatlog.naming import FileName
 
 
@@ -35,6 +36,16 @@ class UncoveredTests(SynchronousTestCase):
         ):
             said = [(start, end, "restart") for start, end in gaps]
             self.assertEqual(uncovered((10_000, 20_000), said), missing, gaps)
+
+    def test_turns(self) -> None:
+        """A hole is of the turn in which it began, or of the one that began a moment later: it begins with
+        the last event before a cut. The longest come first."""
+        turns = [Turn("flush", 10.0, 20.0), Turn("cut", 20.01, 30.0), Turn("kill", 40.0, 50.0)]
+        room = ("twitch", "a")
+        holes = {room: [(15_000, 16_000), (19_900, 25_000), (29_000, 29_500), (35_000, 36_000)]}
+        found = {name: [hole[1:] for hole in each] for name, each in by_turn(turns, holes).items()}
+        expected = {"flush": [(15_000, 16_000)], "cut": [(19_900, 25_000), (29_000, 29_500)]}
+        self.assertEqual(found, expected | {"no turn": [(35_000, 36_000)]})
 
     def test_no_longer_wanted(self) -> None:
         """What was sent after its room was taken off the list is not lost; what was before is."""

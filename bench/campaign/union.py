@@ -6,12 +6,13 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from bench.campaign.field import MARGIN
-from bench.campaign.fleet import Fleet
+from bench.campaign.fleet import Fleet, Turn
 from bench.campaign.fleet_faults import BOUNDS
 from bench.campaign.holes import Made, Room, Span, recorded
 from bench.campaign.store import fetch
@@ -72,7 +73,7 @@ def report(fleet: Fleet, seconds: float) -> int:
         for hole in holes
         if (missing := uncovered(hole, gaps.get(room, [])))
     ]
-    turns = _by_turn(fleet, made.holes)
+    turns = by_turn(fleet.turns, made.holes)
     _table(fleet, found, merged, made, turns, checked, seconds, unwanted)
     failed = [name for name in _WRONG if found[name]]
     # Events without a time of their own have that of their arrival, which differs from recorder to recorder.
@@ -100,16 +101,19 @@ def report(fleet: Fleet, seconds: float) -> int:
 
 
 _Hole = tuple[Room, int, int]
+#: Seconds before a turn in which its holes may begin.
+MOMENT = 0.5
 
 
-def _by_turn(fleet: Fleet, holes: dict[Room, list[Span]]) -> dict[str, list[_Hole]]:
-    """The holes that began in each turn, the longest first."""
-    turns: dict[str, list[_Hole]] = defaultdict(list)
+def by_turn(turns: Sequence[Turn], holes: Mapping[Room, Sequence[Span]]) -> dict[str, list[_Hole]]:
+    """The holes that began in each turn, the longest first. A hole begins with the last event before a cut,
+    which may be a moment before its turn."""
+    found: dict[str, list[_Hole]] = defaultdict(list)
     for room, spans in holes.items():
         for start, end in spans:
-            within = [turn.name for turn in fleet.turns if turn.began <= start / 1000 <= turn.ended]
-            turns[within[0] if within else "no turn"].append((room, start, end))
-    return {name: sorted(found, key=lambda hole: hole[1] - hole[2]) for name, found in turns.items()}
+            within = [turn.name for turn in turns if turn.began - MOMENT <= start / 1000 <= turn.ended]
+            found[within[-1] if within else "no turn"].append((room, start, end))
+    return {name: sorted(each, key=lambda hole: hole[1] - hole[2]) for name, each in found.items()}
 
 
 def _too_long(fleet: Fleet, name: str, holes: list[_Hole]) -> bool:
