@@ -166,17 +166,17 @@ class Intake:
             self._server_records.append(encoded)
 
     def _unparsed(self, line: bytes, received: str, source: Source | None = None) -> None:
+        room = self._rooms.get(channel_of(line))
+        key = bytes(line), False, WITHOUT_ID_WINDOW
+        if room and source and room.duplicates is not None and self._seen(key, room, source):
+            return
         self._counters.unparsed += 1
         if isinstance(line, Oversized):
             self._counters.oversized += 1
-        room = self._rooms.get(channel_of(line))
         if room is None:
             encoded = unparsed_record(line, received, self._encode)
             records = self._server_records
         else:
-            key = bytes(line), False, WITHOUT_ID_WINDOW
-            if room.duplicates is not None and source is not None and self._seen(key, room, source):
-                return
             encoded = unparsed_record(line, received, self._encode, room.name, room.identifier)
             records = room.records
         if encoded:

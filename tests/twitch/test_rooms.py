@@ -441,6 +441,7 @@ class ReconnectTests(TwitchCase):
                 peer.say(*[f":eve!eve@eve PRIVMSG #ann :{f'{times}' * 100_000}"] * times)
             types = [record["type"] for record in self.logs["ann"].records[before:]]
             self.assertEqual(types, ["unparsed"] * times)
+        self.assertEqual((self.counters.oversized, self.counters.duplicates), (3, 3))
 
     def test_server_that_asks_again_and_again(self) -> None:
         """A server that sends every new connection away at once is not asked more often than every few
