@@ -3,6 +3,7 @@ them."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import socket
@@ -98,6 +99,8 @@ class Server(ABC):
         """Nothing is answered from now on, and no connection ends."""
         assert self._popen is not None
         self._popen.send_signal(signal.SIGSTOP)
+        # A server of many threads may answer once more until all of them have stopped.
+        os.waitpid(self._popen.pid, os.WUNTRACED)
 
     def proceed(self) -> None:
         """Go on after a pause."""
